@@ -1,0 +1,121 @@
+"""Errors of every layer: what went wrong, where, and what to do next.
+
+SartorError                      the command line prints it without a traceback and exits with 1
+├── FormatError                  a text or a value makes no sense (also a ValueError)
+├── GraphError                   a graph of operators does not fit together (also a ValueError)
+├── UnknownNameError             no supernet, device, runtime or table of that name
+├── MissingOperatorError         a latency table has no row for an operator
+├── MeasurementError             samples that cannot be a measurement
+├── StoreError                   the store of measurements cannot be used
+│   ├── StoreVersionError        it was written by a newer Sartor
+│   └── StoreBusyError           another collector is filling the same table
+├── DeviceError                  something between us and a device
+│   ├── DeviceUnreachableError   no connection
+│   ├── DeviceTimeoutError       no answer in time
+│   └── CommandFailedError       a command ran and failed
+├── AgentError                   the agent on the device broke its protocol or died
+├── RuntimeMissingError          a runtime or an optional package is not installed
+├── BudgetError                  a budget that makes no sense (also a ValueError)
+│   └── InfeasibleBudgetError    no sub-network meets the budget
+├── CheckpointError              weights that cannot be read or do not fit
+├── DatasetError                 images that cannot be read, or too few of them
+└── OutputError                  a result could not be written
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+
+class SartorError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class FormatError(SartorError, ValueError):
+    """A text or a value makes no sense."""
+
+
+class GraphError(SartorError, ValueError):
+    """A graph of operators does not fit together."""
+
+
+class UnknownNameError(SartorError, LookupError):
+    """No supernet, device, runtime or table of that name."""
+
+    def __init__(self, what: str, name: str, known: Sequence[str]) -> None:
+        self.what, self.name, self.known = what, name, tuple(known)
+        near = get_close_matches(name, self.known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        super().__init__(f"no {what} {name!r}; {hint}known: {', '.join(self.known) or 'none'}")
+
+
+class MissingOperatorError(SartorError, LookupError):
+    """A latency table has no row for an operator."""
+
+    def __init__(self, operator: str, near: Sequence[str]) -> None:
+        self.operator, self.near = operator, tuple(near)
+        hint = f"nearest: {', '.join(self.near) or 'none'}"
+        super().__init__(
+            f"no latency for {operator} ({hint}); measure it with: sartor profile --op '{operator}'"
+        )
+
+
+class MeasurementError(SartorError, ValueError):
+    """Samples that cannot be a measurement."""
+
+
+class StoreError(SartorError):
+    """The store of measurements cannot be used."""
+
+
+class StoreVersionError(StoreError):
+    """The store was written by a newer Sartor."""
+
+
+class StoreBusyError(StoreError):
+    """Another collector is filling the same table."""
+
+
+class DeviceError(SartorError):
+    """Something between us and a device."""
+
+
+class DeviceUnreachableError(DeviceError):
+    """No connection to the device."""
+
+
+class DeviceTimeoutError(DeviceError):
+    """The device did not answer in time."""
+
+
+class CommandFailedError(DeviceError):
+    """A command ran on the device and failed."""
+
+
+class AgentError(SartorError):
+    """The agent on the device broke its protocol or died."""
+
+
+class RuntimeMissingError(SartorError):
+    """A runtime or an optional package is not installed."""
+
+
+class BudgetError(SartorError, ValueError):
+    """A budget that makes no sense."""
+
+
+class InfeasibleBudgetError(BudgetError):
+    """No sub-network meets the budget."""
+
+
+class CheckpointError(SartorError):
+    """Weights that cannot be read or do not fit."""
+
+
+class DatasetError(SartorError):
+    """Images that cannot be read, or too few of them."""
+
+
+class OutputError(SartorError):
+    """A result could not be written."""
