@@ -1,1 +1,1 @@
-"""Sartor: profile a device, specialize a pretrained supernet for it, ship the network with a proof."""
+"""Sartor: profile a device, specialize a pretrained supernet for it, ship it with a proof."""

@@ -102,7 +102,7 @@ class SearchSpace:
 
     def repair(self, population: Population) -> Population:
         """Empty every slot that follows an empty one in its stage; a new array."""
-        repaired = population.copy()
+        repaired: Population = population.copy()
         first = 1
         for stage in self.stages:
             block = repaired[:, first : first + len(stage)]

@@ -69,9 +69,7 @@ class Graph:
             raise GraphError(f"{self.name}: weights missing or left over: {', '.join(odd[:5])}")
         for name, shape in want.items():
             if self.weights[name].shape != shape:
-                raise GraphError(
-                    f"{self.name}: {name} is {self.weights[name].shape}, not {shape}"
-                )
+                raise GraphError(f"{self.name}: {name} is {self.weights[name].shape}, not {shape}")
 
     @property
     def output(self) -> str:

@@ -116,9 +116,7 @@ class MobileNetV3:
             )
             for stage in range(len(STRIDES))
         )
-        return SearchSpace(
-            f"ofa-mbv3-w{self.width:g}", tuple(map(str, self.resolutions)), stages
-        )
+        return SearchSpace(f"ofa-mbv3-w{self.width:g}", tuple(map(str, self.resolutions)), stages)
 
     def block(self, slot: int, choice: int) -> Block:
         """Describe the block that a choice (1, 2, …) puts into a slot (0, 1, …)."""
@@ -210,9 +208,7 @@ def _stem(builder: GraphBuilder, tensor: str, channels: Widths) -> str:
     tensor = builder.add(
         "block0.depthwise", "depthwise_conv2d", tensor, kernel=3, stride=1, activation="relu"
     )
-    tensor = builder.add(
-        "block0.project", "conv2d", tensor, kernel=1, out=channels.first, stride=1
-    )
+    tensor = builder.add("block0.project", "conv2d", tensor, kernel=1, out=channels.first, stride=1)
     if channels.stem == channels.first:
         tensor = builder.add("block0.add", "add", before, tensor)
     return tensor

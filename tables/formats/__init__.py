@@ -1,0 +1,1 @@
+"""Files that carry a latency table from one store to another."""
