@@ -1,0 +1,1 @@
+"""Floor 1: operators, graphs of them, measurements and latency tables; knows no device."""

@@ -24,6 +24,7 @@ SartorError                      the command line prints it without a traceback 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -51,13 +52,21 @@ class UnknownNameError(SartorError, LookupError):
 
 
 class MissingOperatorError(SartorError, LookupError):
-    """A latency table has no row for an operator."""
+    """A latency table has no row for an operator.
 
-    def __init__(self, operator: str, near: Sequence[str]) -> None:
-        self.operator, self.near = operator, tuple(near)
+    Attributes:
+        operator: its text.
+        near: texts of the nearest operators that the table has.
+        failure: why measuring it failed, empty if nobody tried.
+    """
+
+    def __init__(self, operator: str, near: Sequence[str], failure: str = "") -> None:
+        self.operator, self.near, self.failure = operator, tuple(near), failure
         hint = f"nearest: {', '.join(self.near) or 'none'}"
+        cause = f", because measuring it failed: {failure}" if failure else ""
+        again = "measure it again with" if failure else "measure it with"
         super().__init__(
-            f"no latency for {operator} ({hint}); measure it with: sartor profile --op '{operator}'"
+            f"no latency for {operator} ({hint}){cause}; {again}: sartor profile --op '{operator}'"
         )
 
 
@@ -107,6 +116,15 @@ class BudgetError(SartorError, ValueError):
 
 class InfeasibleBudgetError(BudgetError):
     """No sub-network meets the budget."""
+
+    def __init__(self, space: str, budget_ms: float, fastest: str, fastest_ms: float) -> None:
+        self.space, self.budget_ms = space, budget_ms
+        self.fastest, self.fastest_ms = fastest, fastest_ms
+        enough_ms = math.ceil(fastest_ms * 1000) / 1000
+        super().__init__(
+            f"no network of {space} meets {budget_ms:g} ms: the fastest, {fastest}, takes "
+            f"{enough_ms:g} ms; ask for that or more"
+        )
 
 
 class CheckpointError(SartorError):

@@ -1,0 +1,128 @@
+"""Measurements: latencies that cannot exist without the samples they come from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import MeasurementError
+from .student import student_t
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one agent process timed in one go.
+
+    Attributes:
+        pass_index: which pass over the plan it belongs to (0, 1, …); each is a process of its own.
+        samples_us: one latency per inference, in microseconds.
+        preempted: how many inferences were dropped, because another program ran meanwhile.
+        reference_us: median of the reference model when that process last timed it: the level of
+            the machine at that time.
+        started_at: UTC, ISO 8601.
+
+    Raises:
+        MeasurementError: no samples, or a number that no clock can have shown.
+    """
+
+    pass_index: int
+    samples_us: tuple[float, ...]
+    preempted: int
+    reference_us: float
+    started_at: str
+
+    def __post_init__(self) -> None:
+        if not self.samples_us:
+            raise MeasurementError("a window without samples is no measurement; time it again")
+        for value in (*self.samples_us, self.reference_us):
+            if not (math.isfinite(value) and value > 0):
+                raise MeasurementError(f"a window holds {value} µs, which no clock can have shown")
+        if self.pass_index < 0 or self.preempted < 0:
+            raise MeasurementError(
+                f"pass {self.pass_index} and {self.preempted} pre-empted inferences are no counts"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """All windows of one operator or network, and what follows from them.
+
+    Machines drift: clocks rise and fall, caches fill, neighbours wake up. Between two processes the
+    whole level moves by some percent, so each window is multiplied by ``reference_us`` over its own
+    reference, as if all had run while the reference model took ``reference_us``. Every latency
+    below is corrected in this way.
+
+    Attributes:
+        windows: at least one.
+        reference_us: the level to correct to; one for a whole table (``reference_level_us``).
+
+    Raises:
+        MeasurementError: no windows, or a level that makes no sense.
+    """
+
+    windows: tuple[Window, ...]
+    reference_us: float
+
+    def __post_init__(self) -> None:
+        if not self.windows:
+            raise MeasurementError("a measurement has at least one window of samples")
+        if not (math.isfinite(self.reference_us) and self.reference_us > 0):
+            raise MeasurementError(f"{self.reference_us} µs is no level to correct to")
+
+    @property
+    def samples_ms(self) -> NDArray[np.float64]:
+        """All samples, window after window: (samples,)."""
+        return np.concatenate([self._corrected_ms(window) for window in self.windows])
+
+    @property
+    def window_medians_ms(self) -> NDArray[np.float64]:
+        """One median per window: (windows,)."""
+        return np.array([np.median(self._corrected_ms(window)) for window in self.windows])
+
+    @property
+    def median_ms(self) -> float:
+        """The latency: the median of the windows' medians, so that every process counts once."""
+        return float(np.median(self.window_medians_ms))
+
+    @property
+    def relative_spread(self) -> float:
+        """Interquartile range of all samples over the latency: how unsteady it was."""
+        return (self.quantile_ms(0.75) - self.quantile_ms(0.25)) / self.median_ms
+
+    def quantile_ms(self, q: float) -> float:
+        """Return the latency that a share ``q`` (0..1) of all samples stays below."""
+        return float(np.quantile(self.samples_ms, q))
+
+    def interval_ms(self, level: float = 0.95) -> tuple[float, float] | None:
+        """Return the confidence interval of the latency: Student's t over the windows' medians.
+
+        Samples of one process share its memory layout and its moment: they agree with each other
+        far better than with the next process. Pooled as if independent, a thousand of them would
+        promise an interval that the next run misses. So a process counts as one observation.
+
+        Returns:
+            The interval around ``median_ms``, or None with a single window: one process says
+            nothing about the next.
+        """
+        medians = self.window_medians_ms
+        if len(medians) < 2:
+            return None
+        error_ms = float(np.std(medians, ddof=1)) / math.sqrt(len(medians))
+        half_width_ms = student_t(level, len(medians) - 1) * error_ms
+        return max(0.0, self.median_ms - half_width_ms), self.median_ms + half_width_ms
+
+    def _corrected_ms(self, window: Window) -> NDArray[np.float64]:
+        factor = self.reference_us / window.reference_us / 1000
+        return np.array(window.samples_us) * factor
+
+
+def reference_level_us(windows: Iterable[Window]) -> float:
+    """Return the level that a table corrects to: the median of all its windows' references."""
+    references = [window.reference_us for window in windows]
+    if not references:
+        raise MeasurementError("no windows, so no level of the reference model")
+    return float(np.median(references))

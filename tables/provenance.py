@@ -1,0 +1,120 @@
+"""Provenance: under what circumstances the numbers of a table were measured."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+
+from .errors import FormatError
+from .operator import DTYPES
+
+_NAME = "[a-z][a-z0-9_]*"
+_COUNT = "[1-9][0-9]*"
+_TEXT = re.compile(
+    f"({_NAME})/threads=({_COUNT}),batch=({_COUNT})/({'|'.join(DTYPES)})/(-|[a-z0-9_][a-z0-9_=,.-]*)"
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Condition:
+    """How a runtime was asked to run: tables of different conditions never mix.
+
+    The text reads back: ``litert/threads=1,batch=1/float32/-``.
+
+    Attributes:
+        runtime: a name in the profiler's ``RUNTIMES``.
+        threads: that the runtime may use.
+        batch: samples in one inference.
+        dtype: of activations and weights.
+        options: of the runtime, in its own words; empty for its defaults.
+
+    Raises:
+        FormatError: a field makes no sense.
+    """
+
+    runtime: str
+    threads: int = 1
+    batch: int = 1
+    dtype: str = "float32"
+    options: str = ""
+
+    def __post_init__(self) -> None:
+        if _TEXT.fullmatch(str(self)) is None or self.options == "-":
+            raise FormatError(f"{str(self)!r} is not RUNTIME/threads=N,batch=N/DTYPE/OPTIONS")
+
+    def __str__(self) -> str:
+        counts = f"threads={self.threads},batch={self.batch}"
+        return f"{self.runtime}/{counts}/{self.dtype}/{self.options or '-'}"
+
+    @classmethod
+    def parse(cls, text: str) -> Condition:
+        """Read back what ``str(condition)`` wrote; FormatError when it is anything else."""
+        if (match := _TEXT.fullmatch(text)) is None:
+            raise FormatError(f"{text!r} is not RUNTIME/threads=N,batch=N/DTYPE/OPTIONS")
+        runtime, threads, batch, dtype, options = match.groups()
+        return cls(runtime, int(threads), int(batch), dtype, "" if options == "-" else options)
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the numbers of one table come from.
+
+    Attributes:
+        device: its name, as a user gives it.
+        facts: (name, value) pairs about the device, sorted by name.
+        condition: how the runtime was asked to run.
+        runtime_version: as the runtime itself says.
+        runtime_sha256: of the runtime's main binary, because builds of one version differ.
+        agent_version: of the program that took the samples.
+        writer_version: of the code that wrote the models.
+        created_at: UTC, ISO 8601.
+        sartor_version: that created the table.
+    """
+
+    device: str
+    facts: tuple[tuple[str, str], ...]
+    condition: Condition
+    runtime_version: str
+    runtime_sha256: str
+    agent_version: str
+    writer_version: str
+    created_at: str
+    sartor_version: str
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What must agree, by name, before two measurements may share a table."""
+        return {
+            "device": self.device,
+            "condition": str(self.condition),
+            "runtime version": self.runtime_version,
+            "runtime binary": self.runtime_sha256,
+            "agent version": self.agent_version,
+            "writer version": self.writer_version,
+        }
+
+    def to_json(self) -> str:
+        """Write the provenance as one line of JSON."""
+        return json.dumps(
+            asdict(self) | {"facts": dict(self.facts), "condition": str(self.condition)},
+            ensure_ascii=False,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Provenance:
+        """Read back what ``to_json`` wrote; FormatError when it is anything else."""
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise FormatError(f"a provenance is one JSON object: {error}") from error
+        if not isinstance(values, dict) or not isinstance(values.get("facts"), dict):
+            raise FormatError("a provenance is one JSON object with an object of facts")
+        values["facts"] = tuple(sorted(values["facts"].items()))
+        texts = [values.get(field.name) for field in fields(cls) if field.name != "facts"]
+        texts += [part for fact in values["facts"] for part in fact]
+        if not all(isinstance(text, str) for text in texts) or len(values) != len(fields(cls)):
+            raise FormatError(
+                f"a provenance has the texts {', '.join(f.name for f in fields(cls))}"
+            )
+        return cls(**values | {"condition": Condition.parse(values["condition"])})

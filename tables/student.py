@@ -1,0 +1,37 @@
+"""Student's t distribution, without the weight of scipy."""
+
+from __future__ import annotations
+
+import math
+
+
+def student_t(level: float, degrees: int) -> float:
+    """Return the t that a share ``level`` of Student's distribution stays within: P(|T| <= t).
+
+    Args:
+        level: 0 < level < 1.
+        degrees: of freedom, at least 1.
+
+    Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4, solved
+    for the angle by bisection.
+    """
+    if not 0 < level < 1 or degrees < 1:
+        raise ValueError(f"no Student's t of level {level} and {degrees} degrees of freedom")
+    low, high = 0.0, math.pi / 2
+    while low < (middle := (low + high) / 2) < high:
+        if _share_within(middle, degrees) < level:
+            low = middle
+        else:
+            high = middle
+    return math.sqrt(degrees) * math.tan(middle)
+
+
+def _share_within(angle: float, degrees: int) -> float:
+    """P(|T| <= t) where angle = atan(t / sqrt(degrees))."""
+    cosine, odd = math.cos(angle), degrees % 2
+    term = cosine if odd else 1.0
+    total = 0.0
+    for power in range(odd, degrees - 1, 2):
+        total += term
+        term *= cosine**2 * (power + 1) / (power + 2)
+    return (angle + math.sin(angle) * total) * 2 / math.pi if odd else math.sin(angle) * total
