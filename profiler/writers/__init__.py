@@ -1,0 +1,1 @@
+"""Writers of graphs: one for each format that a runtime reads."""
