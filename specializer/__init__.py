@@ -1,0 +1,1 @@
+"""From a supernet and a latency table to a network that ships."""

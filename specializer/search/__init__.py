@@ -1,0 +1,1 @@
+"""The most accurate network within a latency budget."""

@@ -1,0 +1,1 @@
+"""Supernets as data, and as torch modules."""

@@ -1,0 +1,1 @@
+"""Training of supernets: data, teacher, warm start, progressive shrinking."""

@@ -1,0 +1,77 @@
+"""The accuracy predictor that was published with Once-for-All MobileNetV3."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...tables.errors import CheckpointError, FormatError
+from ..supernets.mobilenet_v3 import CHOICES, EXPANSIONS, KERNELS, MobileNetV3
+from .predictor import Layer, MlpPredictor
+
+RESOLUTIONS = (160, 176, 192, 208, 224)
+"""Input sizes that it knows, in pixels.
+
+Its first layer has columns for 112, 128 and 144 too, but they never left their random start: every
+weight lies within PyTorch's initial ±1/√128, and the answers exceed those for 160 pixels.
+"""
+
+_COLUMNS = tuple(range(112, 225, 16))
+_SHAPES = [(128, 400), (400, 400), (400, 400), (400, 1)]
+
+
+def load_official(path: Path, supernet: MobileNetV3) -> MlpPredictor:
+    """Read the published predictor (``acc_predictor.pth``) for the networks of a supernet.
+
+    It tells top-1 on ImageNet, and was fitted to the supernet of width 1.2. Its 128 features are
+    the kernel of each slot, then the expansion of each slot, then the resolution, all one-hot;
+    the first layer is rewritten here for one feature per pair of kernel and expansion, which
+    changes no answer.
+
+    Source: Cai et al., Once-for-All, ICLR 2020, section 3.4; the published tutorial's code.
+
+    Raises:
+        CheckpointError: the file cannot be read or is not that predictor.
+        FormatError: the supernet has a resolution that the predictor never learnt.
+    """
+    if unknown := sorted(set(supernet.resolutions) - set(RESOLUTIONS)):
+        raise FormatError(f"the official predictor learnt {RESOLUTIONS} pixels, not {unknown}")
+    first, *others = _read(path)
+    weight = _paired(first.weight, supernet)
+    return MlpPredictor(supernet.space, (Layer(weight, first.bias), *others))
+
+
+def _read(path: Path) -> list[Layer]:
+    """Read the linear layers as they were published."""
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        layers = [
+            Layer(state[f"{index}.weight"].numpy().T, state[f"{index}.bias"].numpy())
+            for index in range(0, 2 * len(_SHAPES), 2)
+        ]
+    except (OSError, EOFError, LookupError, TypeError, RuntimeError, pickle.PickleError) as error:
+        raise CheckpointError(f"{path} is not the official accuracy predictor: {error}") from error
+    if (shapes := [layer.weight.shape for layer in layers]) != _SHAPES:
+        raise CheckpointError(f"{path}: the official predictor has layers {_SHAPES}, not {shapes}")
+    return layers
+
+
+def _paired(weight: NDArray[np.float32], supernet: MobileNetV3) -> NDArray[np.float32]:
+    """Rewrite the first layer: a choice weighs what its kernel and its expansion weigh together."""
+    slots = len(supernet.space.slots)
+    kernels, expansions, resolutions = np.split(
+        weight, [slots * len(KERNELS), slots * (len(KERNELS) + len(EXPANSIONS))]
+    )
+    by_kernel = kernels.reshape(slots, len(KERNELS), -1)
+    by_expansion = expansions.reshape(slots, len(EXPANSIONS), -1)
+    pairs = [
+        by_kernel[:, KERNELS.index(kernel)] + by_expansion[:, EXPANSIONS.index(expansion)]
+        for kernel, expansion in CHOICES
+    ]
+    contexts = resolutions[[_COLUMNS.index(size) for size in supernet.resolutions]]
+    return np.concatenate([contexts, np.stack(pairs, axis=1).reshape(-1, weight.shape[1])])

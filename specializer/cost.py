@@ -1,0 +1,135 @@
+"""Additive costs of a supernet's networks, compiled to one dense array."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..tables.errors import FormatError
+from ..tables.graph import Graph
+from ..tables.kinds import multiply_adds
+from ..tables.operator import Operator
+from .space import ABSENT, Population, SearchSpace
+from .supernets.supernet import Supernet
+
+_CANDIDATES = 2000
+"""Networks among which those for calibration are chosen."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CostTensor:
+    """The cost of every network of a space, as a sum over its slots.
+
+    Source: Cai et al., ProxylessNAS, ICLR 2019, section 3.3 (additive latency model).
+
+    Attributes:
+        fixed: what every network of a context pays: (contexts,).
+        choice: what each choice adds; 0 for an allowed ``ABSENT``, infinite for what the slot
+            cannot be: (contexts, slots, highest choice + 1).
+    """
+
+    fixed: NDArray[np.float64]
+    choice: NDArray[np.float64]
+
+    def evaluate(self, population: Population) -> NDArray[np.float64]:
+        """Return each network's cost: (n,)."""
+        contexts, choices = population[:, 0], population[:, 1:]
+        slots = np.arange(choices.shape[1])
+        added: NDArray[np.float64] = self.choice[contexts[:, None], slots, choices].sum(axis=1)
+        return self.fixed[contexts] + added
+
+    def scaled(self, factor: float) -> CostTensor:
+        """Multiply every cost by ``factor``, as a new measurement of whole networks may ask for."""
+        return CostTensor(self.fixed * factor, self.choice * factor)
+
+
+def compile_cost(
+    supernet: Supernet, operator_cost: Callable[[Operator], float], scale: float = 1.0
+) -> CostTensor:
+    """Compile what each operator costs into what each choice of a supernet costs.
+
+    Latency as a table predicts it is ``compile_cost(supernet, table.latency_ms,
+    table.calibration.scale)``: for every network the sum over its operators, times the scale.
+
+    Args:
+        operator_cost: asked once for each distinct operator that the space can reach.
+        scale: of every cost.
+
+    Raises:
+        MissingOperatorError: from ``operator_cost``, when a table does not cover the space.
+    """
+    space = supernet.space
+    known: dict[Operator, float] = {}
+
+    def cost(graph: Graph) -> float:
+        for operator in graph.operators:
+            if operator not in known:
+                known[operator] = scale * operator_cost(operator)
+        return math.fsum(known[operator] for operator in graph.operators)
+
+    fixed = np.array(
+        [
+            math.fsum((cost(supernet.stem_graph(context)), cost(supernet.head_graph(context))))
+            for context in range(len(space.contexts))
+        ]
+    )
+    shape = (len(space.contexts), len(space.slots), int(space.choice_counts.max()) + 1)
+    choices = np.full(shape, np.inf)
+    choices[:, space.lowest_choices == ABSENT, ABSENT] = 0.0
+    for context, slot, choice in _places(space):
+        choices[context, slot, choice] = cost(supernet.block_graph(context, slot, choice))
+    return CostTensor(fixed, choices)
+
+
+def reachable_operators(supernet: Supernet) -> tuple[Operator, ...]:
+    """List every operator that some network of a supernet has, each once, sorted.
+
+    A latency table that holds these predicts every network of the space.
+    """
+    contexts = range(len(supernet.space.contexts))
+    graphs = [
+        *map(supernet.stem_graph, contexts),
+        *map(supernet.head_graph, contexts),
+        *(supernet.block_graph(*place) for place in _places(supernet.space)),
+    ]
+    return tuple(sorted({operator for graph in graphs for operator in graph.operators}))
+
+
+def calibration_networks(supernet: Supernet, count: int) -> tuple[Graph, ...]:
+    """Choose networks that span a supernet's range of sizes, to calibrate a latency table with.
+
+    The smallest, the largest, and between them those nearest to equal steps of the logarithm of
+    the multiply-adds: a relative error then weighs the same at every size. The choice is always
+    the same one, so a collection that was broken off goes on with the same networks.
+
+    Args:
+        count: at least 2; fewer networks come back where the space holds fewer.
+
+    Raises:
+        FormatError: ``count`` is below 2.
+    """
+    if count < 2:
+        raise FormatError(f"{count} networks cannot span a range of sizes: ask for 2 or more")
+    space = supernet.space
+    drawn = space.random(_CANDIDATES, np.random.default_rng(0))
+    ends = np.array([space.smallest, space.largest], np.int16)
+    candidates = np.unique(np.concatenate([ends, drawn]), axis=0)
+    sizes = np.log(compile_cost(supernet, multiply_adds).evaluate(candidates))
+    chosen: list[int] = []
+    for target in np.linspace(sizes.min(), sizes.max(), min(count, len(candidates))):
+        distance = np.abs(sizes - target)
+        distance[chosen] = np.inf
+        chosen.append(int(distance.argmin()))
+    return tuple(supernet.graph(tuple(map(int, candidates[index]))) for index in chosen)
+
+
+def _places(space: SearchSpace) -> Iterator[tuple[int, int, int]]:
+    """Yield every (context, slot, choice) that fills a slot."""
+    for context in range(len(space.contexts)):
+        for slot, described in enumerate(space.slots):
+            for choice in range(1, len(described.choices) + 1):
+                yield context, slot, choice

@@ -1,0 +1,211 @@
+"""The Once-for-All MobileNetV3 supernet as a torch module.
+
+Its state dict has the published names, so published checkpoints load. There is no "active"
+sub-network: the weights of one are a pure function of (supernet, sub-network), and a forward pass
+takes the sub-network as an argument.
+
+Source: Cai et al., Once-for-All, ICLR 2020, section 3.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from ...tables.operator import Shape
+from ..network import BatchStatisticsNorm, Normalise, run_graph
+from ..space import SubNetwork
+from .mobilenet_v3 import BATCH_NORM_EPS, KERNELS, Block, MobileNetV3, Widths, make_divisible
+
+_NORM = ("weight", "bias", "running_mean", "running_var")
+
+
+class ElasticMobileNetV3(nn.Module):
+    """Weights shared by every sub-network of a space.
+
+    A sub-network's convolutions are the first channels of the largest one's. Small kernels are
+    the centre of large ones, passed through a learned matrix (7 to 5 to 3).
+
+    Args:
+        spec: widths, classes and resolutions.
+    """
+
+    def __init__(self, spec: MobileNetV3) -> None:
+        super().__init__()
+        self.spec = spec
+        for name, shape in state_shapes(spec).items():
+            _register(self, name, shape)
+
+    def forward(
+        self, images: Tensor, subnetwork: SubNetwork, normalise: Normalise | None = None
+    ) -> Tensor:
+        """Compute one sub-network.
+
+        Args:
+            images: (N, 3, size, size) at the sub-network's resolution.
+            subnetwork: of the supernet's space.
+            normalise: what BatchNorm does; by default the batch's own statistics.
+
+        Returns:
+            Logits, (N, classes).
+        """
+        return run_graph(
+            self.spec.graph(subnetwork),
+            self.weights(subnetwork),
+            images,
+            normalise or BatchStatisticsNorm(BATCH_NORM_EPS),
+        )
+
+    def weights(self, subnetwork: SubNetwork) -> dict[str, Tensor]:
+        """Return a sub-network's weights, named as its graph names them.
+
+        They are views of the supernet's, or computed from them (small kernels): gradients reach
+        the supernet, and nothing in it changes.
+        """
+        state = dict(self.named_parameters()) | dict(self.named_buffers())
+        taken: dict[str, Tensor] = {}
+        _take_fixed(taken, state)
+        for block in self.spec.blocks(subnetwork):
+            _take_block(taken, state, block)
+        return taken
+
+
+def state_shapes(spec: MobileNetV3) -> dict[str, Shape]:
+    """List every tensor of a supernet by its published name, with its shape."""
+    channels = spec.widths
+    shapes = dict(_fixed_shapes(channels, spec.classes))
+    for slot, place in enumerate(spec.space.slots):
+        block = spec.block(slot, len(place.choices))  # the dearest choice is the widest
+        shapes |= dict(_block_shapes(block))
+    return shapes
+
+
+def _fixed_shapes(channels: Widths, classes: int) -> Iterator[tuple[str, Shape]]:
+    yield "first_conv.conv.weight", (channels.stem, 3, 3, 3)
+    yield from _norm_shapes("first_conv.bn", channels.stem)
+    yield "blocks.0.conv.depth_conv.conv.weight", (channels.stem, 1, 3, 3)
+    yield from _norm_shapes("blocks.0.conv.depth_conv.bn", channels.stem)
+    yield "blocks.0.conv.point_linear.conv.weight", (channels.first, channels.stem, 1, 1)
+    yield from _norm_shapes("blocks.0.conv.point_linear.bn", channels.first)
+    yield "final_expand_layer.conv.weight", (channels.expand, channels.stages[-1], 1, 1)
+    yield from _norm_shapes("final_expand_layer.bn", channels.expand)
+    yield "feature_mix_layer.conv.weight", (channels.feature, channels.expand, 1, 1)
+    yield "classifier.linear.weight", (classes, channels.feature)
+    yield "classifier.linear.bias", (classes,)
+
+
+def _block_shapes(block: Block) -> Iterator[tuple[str, Shape]]:
+    name, middle = f"blocks.{block.index}.conv", block.middle
+    yield f"{name}.inverted_bottleneck.conv.conv.weight", (middle, block.in_channels, 1, 1)
+    yield from _norm_shapes(f"{name}.inverted_bottleneck.bn.bn", middle)
+    yield f"{name}.depth_conv.conv.conv.weight", (middle, 1, KERNELS[-1], KERNELS[-1])
+    for small, large in zip(KERNELS, KERNELS[1:], strict=False):
+        yield f"{name}.depth_conv.conv.{large}to{small}_matrix", (small**2, small**2)
+    yield from _norm_shapes(f"{name}.depth_conv.bn.bn", middle)
+    if block.squeeze_excite:
+        squeeze = make_divisible(middle // 4)
+        yield f"{name}.depth_conv.se.fc.reduce.weight", (squeeze, middle, 1, 1)
+        yield f"{name}.depth_conv.se.fc.reduce.bias", (squeeze,)
+        yield f"{name}.depth_conv.se.fc.expand.weight", (middle, squeeze, 1, 1)
+        yield f"{name}.depth_conv.se.fc.expand.bias", (middle,)
+    yield f"{name}.point_linear.conv.conv.weight", (block.out_channels, middle, 1, 1)
+    yield from _norm_shapes(f"{name}.point_linear.bn.bn", block.out_channels)
+
+
+def _norm_shapes(name: str, channels: int) -> Iterator[tuple[str, Shape]]:
+    for part in _NORM:
+        yield f"{name}.{part}", (channels,)
+
+
+def _register(root: nn.Module, name: str, shape: Shape) -> None:
+    """Hang a tensor under its dotted name, with its usual initial value."""
+    *path, leaf = name.split(".")
+    module = root
+    for part in path:
+        if part not in module._modules:
+            module.add_module(part, nn.Module())
+        module = module.get_submodule(part)
+    if leaf in ("running_mean", "running_var"):
+        module.register_buffer(leaf, torch.full(shape, float(leaf == "running_var")))
+        return
+    value = torch.zeros(shape)
+    if leaf.endswith("_matrix"):
+        value = torch.eye(shape[0])
+    elif len(shape) == 4:
+        nn.init.kaiming_normal_(value, mode="fan_out")
+    elif len(shape) == 2:
+        nn.init.normal_(value, std=0.01)
+    elif leaf == "weight":
+        value = torch.ones(shape)
+    module.register_parameter(leaf, nn.Parameter(value))
+
+
+def _take_norm(
+    taken: dict[str, Tensor], state: dict[str, Tensor], node: str, name: str, channels: int
+) -> None:
+    for part in _NORM:
+        taken[f"{node}.norm.{part}"] = state[f"{name}.{part}"][:channels]
+
+
+def _take_fixed(taken: dict[str, Tensor], state: dict[str, Tensor]) -> None:
+    convolutions = {
+        "stem": "first_conv",
+        "block0.depthwise": "blocks.0.conv.depth_conv",
+        "block0.project": "blocks.0.conv.point_linear",
+        "head.expand": "final_expand_layer",
+        "head.feature": "feature_mix_layer",
+    }
+    for node, name in convolutions.items():
+        weight = state[f"{name}.conv.weight"]
+        taken[f"{node}.weight"] = weight
+        if f"{name}.bn.weight" in state:
+            _take_norm(taken, state, node, f"{name}.bn", len(weight))
+    for part in ("weight", "bias"):
+        taken[f"classifier.{part}"] = state[f"classifier.linear.{part}"]
+
+
+def _take_block(taken: dict[str, Tensor], state: dict[str, Tensor], block: Block) -> None:
+    node, name, middle = f"block{block.index}", f"blocks.{block.index}.conv", block.middle
+    taken[f"{node}.expand.weight"] = state[f"{name}.inverted_bottleneck.conv.conv.weight"][:middle]
+    _take_norm(taken, state, f"{node}.expand", f"{name}.inverted_bottleneck.bn.bn", middle)
+    taken[f"{node}.depthwise.weight"] = small_kernel(
+        state[f"{name}.depth_conv.conv.conv.weight"][:middle],
+        block.kernel,
+        {k: state[f"{name}.depth_conv.conv.{k}_matrix"] for k in ("7to5", "5to3")},
+    )
+    _take_norm(taken, state, f"{node}.depthwise", f"{name}.depth_conv.bn.bn", middle)
+    if block.squeeze_excite:
+        squeeze, full = block.squeeze_middle, f"{name}.depth_conv.se.fc"
+        short = f"{node}.squeeze_excite"
+        taken[f"{short}.reduce_weight"] = state[f"{full}.reduce.weight"][:squeeze, :middle]
+        taken[f"{short}.reduce_bias"] = state[f"{full}.reduce.bias"][:squeeze]
+        taken[f"{short}.expand_weight"] = state[f"{full}.expand.weight"][:middle, :squeeze]
+        taken[f"{short}.expand_bias"] = state[f"{full}.expand.bias"][:middle]
+    taken[f"{node}.project.weight"] = state[f"{name}.point_linear.conv.conv.weight"][:, :middle]
+    _take_norm(
+        taken, state, f"{node}.project", f"{name}.point_linear.bn.bn", block.out_channels
+    )
+
+
+def small_kernel(weight: Tensor, size: int, matrices: dict[str, Tensor]) -> Tensor:
+    """Derive a small depthwise kernel from the largest one.
+
+    Args:
+        weight: (channels, 1, 7, 7).
+        size: 7, 5 or 3.
+        matrices: ``"7to5"`` (25, 25) and ``"5to3"`` (9, 9).
+
+    Returns:
+        (channels, 1, size, size); gradients reach the weight and the matrices on the way.
+
+    Source: Cai et al., Once-for-All, ICLR 2020, section 3.3 (elastic kernel size).
+    """
+    for large, small in ((7, 5), (5, 3)):
+        if size < large:
+            centre = weight[:, :, 1:-1, 1:-1].flatten(2)
+            weight = functional.linear(centre, matrices[f"{large}to{small}"])
+            weight = weight.unflatten(2, (small, small))
+    return weight

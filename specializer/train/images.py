@@ -1,0 +1,138 @@
+"""Photos in class folders, decoded one at a time and checked before hours are spent on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from ...tables.errors import DatasetError
+
+SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".bmp", ".webp"})
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+CENTRE_SHARE = 0.875
+"""Share of the short side that evaluation looks at, as ImageNet evaluations do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFolder:
+    """Images of known classes: ``ROOT/CLASS/IMAGE``.
+
+    Attributes:
+        classes: folder names, sorted; a label is an index into them.
+        paths: sorted by class and name.
+        labels: one per path.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    paths: tuple[Path, ...]
+    labels: tuple[int, ...]
+
+    @classmethod
+    def scan(cls, root: Path, classes: Sequence[str] | None = None) -> ImageFolder:
+        """List a folder of class folders.
+
+        Args:
+            root: the folder.
+            classes: what the classes must be (those of the training split), if known.
+
+        Raises:
+            DatasetError: no such folder, no classes, a class is missing or empty.
+        """
+        if not root.is_dir():
+            raise DatasetError(f"no folder {root}; want one folder of images per class")
+        found = tuple(sorted(path.name for path in root.iterdir() if path.is_dir()))
+        wanted = tuple(classes) if classes is not None else found
+        if not wanted:
+            raise DatasetError(f"{root} has no class folders; want {root}/CLASS/IMAGE.jpg")
+        if missing := sorted(set(wanted) - set(found)):
+            raise DatasetError(f"{root} has no folder for the class {', '.join(missing)}")
+        if extra := sorted(set(found) - set(wanted)):
+            raise DatasetError(f"{root} has a class that training has not: {', '.join(extra)}")
+        paths: list[Path] = []
+        labels: list[int] = []
+        for label, name in enumerate(wanted):
+            images = sorted(p for p in (root / name).iterdir() if p.suffix.lower() in SUFFIXES)
+            if not images:
+                raise DatasetError(f"the class folder {root / name} has no images")
+            paths += images
+            labels += [label] * len(images)
+        return cls(root, wanted, tuple(paths), tuple(labels))
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def subset(self, indices: Sequence[int]) -> ImageFolder:
+        """Return some of the images, in the order of ``indices``."""
+        paths, labels = self.paths, self.labels
+        return ImageFolder(
+            self.root,
+            self.classes,
+            tuple(paths[index] for index in indices),
+            tuple(labels[index] for index in indices),
+        )
+
+    def split(self, held_out: int, seed: int) -> tuple[ImageFolder, ImageFolder]:
+        """Part the images at random into (all but ``held_out``, ``held_out``)."""
+        if not 0 < held_out < len(self):
+            raise DatasetError(f"cannot hold out {held_out} of {len(self)} images")
+        order = np.random.default_rng(seed).permutation(len(self)).tolist()
+        return self.subset(sorted(order[held_out:])), self.subset(sorted(order[:held_out]))
+
+
+def open_image(path: Path) -> Image.Image:
+    """Decode an image as RGB; DatasetError names the file when it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise DatasetError(
+            f"cannot read the image {path} ({error}); replace or remove it"
+        ) from error
+
+
+def random_crop(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
+    """Cut a random part out of an image, resize it to (size, size), perhaps mirror it.
+
+    Source: random resized cropping of Szegedy et al., Going deeper with convolutions, CVPR 2015,
+    section 6, with 35–100 % of the area.
+    """
+    width, height = image.size
+    area = width * height * rng.uniform(0.35, 1.0)
+    aspect = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3)))
+    crop_width = min(width, max(1, round(float(np.sqrt(area * aspect)))))
+    crop_height = min(height, max(1, round(float(np.sqrt(area / aspect)))))
+    left = int(rng.integers(0, width - crop_width + 1))
+    top = int(rng.integers(0, height - crop_height + 1))
+    box = (left, top, left + crop_width, top + crop_height)
+    cropped = image.resize((size, size), Image.Resampling.BILINEAR, box)
+    return cropped.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else cropped
+
+
+def centre_crop(image: Image.Image, size: int) -> Image.Image:
+    """Cut the central square out of an image and resize it to (size, size)."""
+    width, height = image.size
+    side = min(width, height) * CENTRE_SHARE
+    left, top = (width - side) / 2, (height - side) / 2
+    box = (left, top, left + side, top + side)
+    return image.resize((size, size), Image.Resampling.BILINEAR, box)
+
+
+def to_tensor(images: Sequence[Image.Image]) -> Tensor:
+    """Stack images of one size as (N, 3, H, W), normalised by ImageNet's mean and deviation."""
+    pixels = torch.from_numpy(np.stack([np.asarray(image) for image in images]))
+    return normalise_pixels(pixels.permute(0, 3, 1, 2))
+
+
+def normalise_pixels(pixels: Tensor) -> Tensor:
+    """Turn bytes, (N, 3, H, W) in 0–255, into what networks here expect (channels last)."""
+    mean, std = (torch.tensor(value).view(1, 3, 1, 1) for value in (MEAN, STD))
+    scaled = (pixels.float() / 255 - mean) / std
+    return scaled.contiguous(memory_format=torch.channels_last)
