@@ -68,6 +68,33 @@ class BatchStatisticsNorm:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One extracted sub-network: its graph, and its weights with BatchNorm not yet folded.
+
+    Attributes:
+        eps: of every BatchNorm.
+    """
+
+    graph: Graph
+    weights: TensorMap
+    eps: float
+
+    @property
+    def resolution(self) -> int:
+        """Input size in pixels."""
+        return self.graph.inputs[0][1][1]
+
+    def run(self, images: Tensor) -> Tensor:
+        """Compute logits, (N, classes), as at inference; ``images`` are (N, 3, size, size)."""
+        with torch.inference_mode():
+            return run_graph(self.graph, self.weights, images, RunningNorm(self.eps))
+
+    def deployed(self) -> Graph:
+        """Return the graph with its weights, BatchNorm folded: what the writers write."""
+        return fold_batch_norm(self.graph, self.weights, self.eps)
+
+
 def run_graph(graph: Graph, weights: TensorMap, images: Tensor, normalise: Normalise) -> Tensor:
     """Compute a network in torch.
 

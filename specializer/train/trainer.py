@@ -25,7 +25,7 @@ from ..network import RunningNorm, graph_tensors, run_graph
 from ..supernets.elastic import ElasticMobileNetV3
 from ..supernets.mobilenet_v3 import MobileNetV3
 from .efficientnet_lite import imagenet_classes, teacher_graph, teacher_pixels
-from .images import ImageFolder, centre_crop, open_image, random_crop, to_tensor
+from ..images import ImageFolder, centre_crop, open_image, random_crop, to_tensor
 from .recipe import Phase, Recipe, learning_rate, step_subnetworks
 from .sorting import sort_channels
 from .warm_start import warm_start

@@ -11,7 +11,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from ...tables.errors import DatasetError
+from ..tables.errors import DatasetError
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".bmp", ".webp"})
 MEAN = (0.485, 0.456, 0.406)
