@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict, dataclass, fields
 
@@ -94,27 +93,21 @@ class Provenance:
             "writer version": self.writer_version,
         }
 
-    def to_json(self) -> str:
-        """Write the provenance as one line of JSON."""
-        return json.dumps(
-            asdict(self) | {"facts": dict(self.facts), "condition": str(self.condition)},
-            ensure_ascii=False,
-        )
+    def to_dict(self) -> dict[str, object]:
+        """Write the provenance as an object of JSON."""
+        return asdict(self) | {"facts": dict(self.facts), "condition": str(self.condition)}
 
     @classmethod
-    def from_json(cls, text: str) -> Provenance:
-        """Read back what ``to_json`` wrote; FormatError when it is anything else."""
-        try:
-            values = json.loads(text)
-        except ValueError as error:
-            raise FormatError(f"a provenance is one JSON object: {error}") from error
-        if not isinstance(values, dict) or not isinstance(values.get("facts"), dict):
-            raise FormatError("a provenance is one JSON object with an object of facts")
-        values["facts"] = tuple(sorted(values["facts"].items()))
-        texts = [values.get(field.name) for field in fields(cls) if field.name != "facts"]
-        texts += [part for fact in values["facts"] for part in fact]
-        if not all(isinstance(text, str) for text in texts) or len(values) != len(fields(cls)):
-            raise FormatError(
-                f"a provenance has the texts {', '.join(f.name for f in fields(cls))}"
-            )
-        return cls(**values | {"condition": Condition.parse(values["condition"])})
+    def from_dict(cls, values: object) -> Provenance:
+        """Read back what ``to_dict`` wrote; FormatError when it is anything else."""
+        names = {field.name for field in fields(cls)}
+        if not isinstance(values, dict) or values.keys() != names:
+            raise FormatError(f"a provenance is an object of {', '.join(sorted(names))}")
+        facts = values["facts"]
+        if not isinstance(facts, dict):
+            raise FormatError("the facts of a provenance are an object")
+        plain = {name: value for name, value in values.items() if name != "facts"}
+        if not all(isinstance(text, str) for text in (*facts.values(), *plain.values())):
+            raise FormatError("a provenance holds texts only")
+        condition = Condition.parse(values["condition"])
+        return cls(**plain | {"facts": tuple(sorted(facts.items())), "condition": condition})

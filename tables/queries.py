@@ -1,0 +1,145 @@
+"""What the store asks its database: one function a question, inside a transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from .errors import FormatError, StoreError, UnknownNameError
+from .measurement import Window
+from .provenance import Provenance
+from .rows import (
+    operators_text,
+    provenance_text,
+    read_provenance,
+    read_subject,
+    read_window,
+    window_values,
+)
+from .schema import LATENCY_TABLES, SUBJECTS, WINDOWS
+from .subject import Subject
+from .table import LatencyTable, TableSummary
+
+
+def table_names(connection: Connection) -> list[str]:
+    """Return the names of all tables, sorted."""
+    return sorted(connection.execute(select(LATENCY_TABLES.c.name)).scalars())
+
+
+def table_id(connection: Connection, name: str) -> int:
+    """Look up a table by name, or raise UnknownNameError."""
+    query = select(LATENCY_TABLES.c.id).where(LATENCY_TABLES.c.name == name)
+    if (found := connection.execute(query).scalar()) is None:
+        raise UnknownNameError("table", name, table_names(connection))
+    return int(found)
+
+
+def provenance_of(connection: Connection, table: int) -> Provenance:
+    """Read the circumstances of a table."""
+    query = select(LATENCY_TABLES.c.provenance).where(LATENCY_TABLES.c.id == table)
+    return read_provenance(connection.execute(query).scalar_one())
+
+
+def insert_table(connection: Connection, name: str, provenance: Provenance) -> int:
+    """Make an empty table; FormatError if people could not type its name."""
+    if not name.strip() or not name.isprintable():
+        raise FormatError(f"{name!r} is no name for a table; use letters, digits and dashes")
+    values = {"name": name, "provenance": provenance_text(provenance)}
+    connection.execute(insert(LATENCY_TABLES).values(values))
+    return table_id(connection, name)
+
+
+def delete_table(connection: Connection, table: int) -> None:
+    """Forget a table and all that refers to it."""
+    connection.execute(delete(LATENCY_TABLES).where(LATENCY_TABLES.c.id == table))
+
+
+def subject_id(connection: Connection, table: int, subject: Subject) -> int:
+    """Look up a subject, made where there is none.
+
+    Raises:
+        StoreError: there is a network of the same name that has other operators.
+    """
+    operators = operators_text(subject)
+    query = select(SUBJECTS.c.id, SUBJECTS.c.operators).where(
+        SUBJECTS.c.table_id == table, SUBJECTS.c.text == str(subject)
+    )
+    if (found := connection.execute(query).one_or_none()) is None:
+        values = {"table_id": table, "text": str(subject), "operators": operators}
+        connection.execute(insert(SUBJECTS).values(values))
+        found = connection.execute(query).one()
+    if found.operators != operators:
+        raise StoreError(
+            f"the table knows {subject} with other operators; give the new network another name"
+        )
+    return int(found.id)
+
+
+def set_failure(connection: Connection, subject: int, reason: str | None) -> None:
+    """Keep why the latest attempt to measure a subject failed; None if it did not."""
+    query = update(SUBJECTS).where(SUBJECTS.c.id == subject)
+    connection.execute(query.values(failure=reason))
+
+
+def insert_windows(connection: Connection, subject: int, windows: Iterable[Window]) -> None:
+    """Keep windows of a subject; StoreError if a pass over it is there already."""
+    values = [{"subject_id": subject} | window_values(window) for window in windows]
+    try:
+        connection.execute(insert(WINDOWS), values)
+    except IntegrityError as error:
+        raise StoreError(
+            "this pass over the subject is in the table already; measure what is not yet done"
+        ) from error
+
+
+def passes_done(connection: Connection, table: int) -> set[tuple[str, int]]:
+    """Return (text of the subject, pass) of every window in a table."""
+    query = select(SUBJECTS.c.text, WINDOWS.c.pass_index).join_from(SUBJECTS, WINDOWS)
+    rows = connection.execute(query.where(SUBJECTS.c.table_id == table))
+    return {(row.text, row.pass_index) for row in rows}
+
+
+def read_table(connection: Connection, name: str) -> LatencyTable:
+    """Read a whole table, all samples included."""
+    table = table_id(connection, name)
+    in_table = SUBJECTS.c.table_id == table
+    subject_rows = connection.execute(select(SUBJECTS).where(in_table).order_by(SUBJECTS.c.id))
+    window_rows = connection.execute(
+        select(WINDOWS)
+        .join_from(WINDOWS, SUBJECTS)
+        .where(in_table)
+        .order_by(WINDOWS.c.subject_id, WINDOWS.c.pass_index)
+    )
+    subjects: dict[int, Subject] = {}
+    failures: dict[Subject, str] = {}
+    for row in subject_rows.mappings():
+        subject = subjects[row["id"]] = read_subject(row)
+        if row["failure"] is not None:
+            failures[subject] = row["failure"]
+    windows: defaultdict[Subject, list[Window]] = defaultdict(list)
+    for row in window_rows.mappings():
+        windows[subjects[row["subject_id"]]].append(read_window(row))
+    return LatencyTable.from_windows(name, provenance_of(connection, table), windows, failures)
+
+
+def summarise(connection: Connection, name: str) -> TableSummary:
+    """Count what is in a table, without reading a sample."""
+    table = table_id(connection, name)
+    windows = func.count(WINDOWS.c.subject_id).label("windows")
+    rows = connection.execute(
+        select(SUBJECTS.c.operators.is_not(None).label("whole"), SUBJECTS.c.failure, windows)
+        .join_from(SUBJECTS, WINDOWS, isouter=True)
+        .where(SUBJECTS.c.table_id == table)
+        .group_by(SUBJECTS.c.id)
+    ).all()
+    return TableSummary(
+        name=name,
+        provenance=provenance_of(connection, table),
+        operators=sum(row.windows > 0 and not row.whole for row in rows),
+        networks=sum(row.windows > 0 and row.whole for row in rows),
+        failures=sum(row.failure is not None for row in rows),
+        windows=sum(row.windows for row in rows),
+    )

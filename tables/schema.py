@@ -1,0 +1,69 @@
+"""What the store of measurements looks like inside: five tables."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION = 1
+"""Goes up with every change that an older Sartor would misread."""
+
+METADATA = MetaData()
+
+META = Table(
+    "sartor",
+    METADATA,
+    Column("schema_version", Integer, nullable=False),
+    comment="One row; tells a store of Sartor from any other database.",
+)
+
+LATENCY_TABLES = Table(
+    "latency_tables",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("provenance", Text, nullable=False, comment="Provenance.to_json"),
+)
+
+SUBJECTS = Table(
+    "subjects",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("table_id", ForeignKey(LATENCY_TABLES.c.id, ondelete="CASCADE"), nullable=False),
+    Column("text", Text, nullable=False, comment="str(subject)"),
+    Column("operators", Text, comment="of a network: the operators' texts, one a line"),
+    Column("failure", Text, comment="why the latest attempt to measure it failed"),
+    UniqueConstraint("table_id", "text"),
+)
+
+WINDOWS = Table(
+    "windows",
+    METADATA,
+    Column("subject_id", ForeignKey(SUBJECTS.c.id, ondelete="CASCADE"), nullable=False),
+    Column("pass_index", Integer, nullable=False),
+    Column("samples_us", LargeBinary, nullable=False, comment="little-endian float32"),
+    Column("preempted", Integer, nullable=False),
+    Column("reference_us", Float, nullable=False),
+    Column("started_at", Text, nullable=False),
+    PrimaryKeyConstraint("subject_id", "pass_index"),
+)
+
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("table_id", ForeignKey(LATENCY_TABLES.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("place", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", Text, nullable=False),
+    Column("heartbeat_at", Float, nullable=False, comment="Unix time, seconds"),
+)

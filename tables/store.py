@@ -1,0 +1,199 @@
+"""The store: every measured window, kept the moment it is measured."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+
+from sqlalchemy import Connection, Engine
+
+from . import lease, queries
+from .database import connect, explained
+from .errors import StoreError
+from .measurement import Window
+from .owner import Owner
+from .provenance import Provenance
+from .subject import Subject
+from .table import LatencyTable, TableSummary
+
+
+class Store:
+    """Latency tables by name, in one SQLite file (or any database that SQLAlchemy speaks).
+
+    Every call is one transaction. Whatever ``add_window`` has returned from survives the death of
+    the process, and a pass over a subject is there once or not at all: so the store is also the
+    journal by which an interrupted collection goes on.
+
+    Raises (every method):
+        StoreError: the database cannot be used; one sentence says why and what to do.
+        UnknownNameError: there is no table of that name.
+    """
+
+    def __init__(self, engine: Engine, where: str) -> None:
+        self._engine, self._where = engine, where
+
+    @classmethod
+    def open(cls, path_or_url: str | Path) -> Store:
+        """Open a store, made where there is none.
+
+        Raises:
+            StoreVersionError: a newer Sartor wrote it.
+        """
+        return cls(connect(path_or_url), str(path_or_url))
+
+    def close(self) -> None:
+        """Close the database; the store is of no use afterwards."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def tables(self) -> list[TableSummary]:
+        """List what is there, by name."""
+        with self._reading() as connection:
+            names = queries.table_names(connection)
+            return [queries.summarise(connection, name) for name in names]
+
+    def find(self, name: str) -> TableSummary:
+        """Summarise one table."""
+        with self._reading() as connection:
+            return queries.summarise(connection, name)
+
+    def load(self, name: str) -> LatencyTable:
+        """Read a whole table, all samples included."""
+        with self._reading() as connection:
+            return queries.read_table(connection, name)
+
+    def done(self, name: str) -> set[tuple[str, int]]:
+        """Return (text of the subject, pass) of every window in a table."""
+        with self._reading() as connection:
+            return queries.passes_done(connection, queries.table_id(connection, name))
+
+    def create(self, name: str, provenance: Provenance) -> None:
+        """Make an empty table, or check that the one of that name may be filled further.
+
+        Raises:
+            FormatError: no table can have that name.
+            StoreError: the table holds measurements of other circumstances.
+        """
+        with self._writing() as connection:
+            if name not in queries.table_names(connection):
+                queries.insert_table(connection, name, provenance)
+            else:
+                table = queries.table_id(connection, name)
+                found = queries.provenance_of(connection, table)
+                self._check_identity(name, found.identity, provenance.identity)
+
+    def add(self, table: LatencyTable) -> None:
+        """Keep a whole table that was measured elsewhere, all of it or nothing.
+
+        Raises:
+            StoreError: there is a table of that name already.
+        """
+        with self._writing() as connection:
+            if table.name in queries.table_names(connection):
+                raise StoreError(
+                    f"{self._called(table.name)} is there already; "
+                    "give the new one another name, or remove the old one first"
+                )
+            handle = queries.insert_table(connection, table.name, table.provenance)
+            for subject, windows in table.windows.items():
+                subject_id = queries.subject_id(connection, handle, subject)
+                queries.insert_windows(connection, subject_id, windows)
+            for subject, reason in table.failures.items():
+                subject_id = queries.subject_id(connection, handle, subject)
+                queries.set_failure(connection, subject_id, reason)
+
+    def add_window(self, name: str, subject: Subject, window: Window) -> None:
+        """Keep one timed window: when this returns, it is safe. Forgets an earlier failure.
+
+        Raises:
+            StoreError: that pass over the subject is there already.
+        """
+        with self._writing() as connection:
+            table = queries.table_id(connection, name)
+            subject_id = queries.subject_id(connection, table, subject)
+            queries.set_failure(connection, subject_id, None)
+            queries.insert_windows(connection, subject_id, [window])
+
+    def add_failure(self, name: str, subject: Subject, reason: str) -> None:
+        """Keep why a subject could not be measured; windows of earlier passes stay."""
+        with self._writing() as connection:
+            table = queries.table_id(connection, name)
+            subject_id = queries.subject_id(connection, table, subject)
+            queries.set_failure(connection, subject_id, reason)
+
+    def remove(self, name: str) -> None:
+        """Forget a table and all its measurements.
+
+        Raises:
+            StoreBusyError: a living process is filling it.
+        """
+        with self._writing() as connection:
+            table = queries.table_id(connection, name)
+            lease.check_free(connection, table, self._called(name))
+            queries.delete_table(connection, table)
+
+    @contextmanager
+    def lease(self, name: str) -> Iterator[None]:
+        """Keep other collectors off a table while the block runs.
+
+        A heartbeat shows that we live; the lease of a dead process is taken over.
+
+        Raises:
+            StoreBusyError: a living process is filling the table.
+        """
+        owner = Owner.current()
+        with self._writing() as connection:
+            table = queries.table_id(connection, name)
+            lease.take(connection, table, self._called(name), owner)
+        over = threading.Event()
+        heart = threading.Thread(target=self._beat, args=(table, owner, over), daemon=True)
+        heart.start()
+        try:
+            yield
+        finally:
+            over.set()
+            heart.join()
+            with self._writing() as connection:
+                lease.release(connection, table, owner)
+
+    def _beat(self, table: int, owner: Owner, over: threading.Event) -> None:
+        while not over.wait(lease.HEARTBEAT_S):
+            # A store in trouble is for the collector to report, with its next window.
+            with suppress(StoreError), self._writing() as connection:
+                lease.beat(connection, table, owner)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with explained(self._where), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        engine = self._engine.execution_options(begin="IMMEDIATE")
+        with explained(self._where), engine.begin() as connection:
+            yield connection
+
+    def _check_identity(self, name: str, found: dict[str, str], wanted: dict[str, str]) -> None:
+        for what, value in found.items():
+            if wanted[what] != value:
+                raise StoreError(
+                    f"{self._called(name)} was measured with {what} {value!r}, not "
+                    f"{wanted[what]!r}, and the two do not mix; "
+                    "choose another name, or remove that table first"
+                )
+
+    def _called(self, name: str) -> str:
+        return f"table {name!r} in {self._where}"
