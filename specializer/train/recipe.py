@@ -76,7 +76,7 @@ RECIPES = {
                 Phase("full", 3, 2e-3, (7,), 4, (6,)),
                 Phase("kernel", 2, 1e-3, (3, 5, 7), 4, (6,)),
                 Phase("depth", 3, 1e-3, (3, 5, 7), 2, (6,), extreme=True),
-                Phase("width", 9, 1e-3, extreme=True, sort_channels=True),
+                Phase("width", 6, 1e-3, extreme=True, sort_channels=True),
             ),
         ),
         Recipe(
