@@ -1,1 +1,93 @@
-"""Floor 1: operators, graphs of them, measurements and latency tables; knows no device."""
+"""Floor 1: operators, graphs of them, measurements and latency tables; knows no device.
+
+Names are loaded at first use: catching a SartorError costs no import of numpy or SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .atomic import write_atomically
+    from .calibration import Calibration, Prediction, calibrate
+    from .errors import SartorError
+    from .formats.json_lines import read_json_lines, write_json_lines
+    from .graph import Graph, GraphBuilder, Node, Weights, single_operator_graph
+    from .kinds import KINDS, Kind, kind_of, multiply_adds, output_shape
+    from .measurement import Measurement, Window
+    from .operator import Operator, Shape
+    from .provenance import Condition, Provenance
+    from .store import Store
+    from .subject import Network, Subject
+    from .table import LatencyTable, NetworkMeasurement, TableSummary
+
+_HOMES = {
+    "Calibration": "calibration",
+    "Condition": "provenance",
+    "Graph": "graph",
+    "GraphBuilder": "graph",
+    "KINDS": "kinds",
+    "Kind": "kinds",
+    "LatencyTable": "table",
+    "Measurement": "measurement",
+    "Network": "subject",
+    "NetworkMeasurement": "table",
+    "Node": "graph",
+    "Operator": "operator",
+    "Prediction": "calibration",
+    "Provenance": "provenance",
+    "SartorError": "errors",
+    "Shape": "operator",
+    "Store": "store",
+    "Subject": "subject",
+    "TableSummary": "table",
+    "Weights": "graph",
+    "Window": "measurement",
+    "calibrate": "calibration",
+    "kind_of": "kinds",
+    "multiply_adds": "kinds",
+    "output_shape": "kinds",
+    "read_json_lines": "formats",
+    "single_operator_graph": "graph",
+    "write_atomically": "atomic",
+    "write_json_lines": "formats",
+}
+
+__all__ = [
+    "KINDS",
+    "Calibration",
+    "Condition",
+    "Graph",
+    "GraphBuilder",
+    "Kind",
+    "LatencyTable",
+    "Measurement",
+    "Network",
+    "NetworkMeasurement",
+    "Node",
+    "Operator",
+    "Prediction",
+    "Provenance",
+    "SartorError",
+    "Shape",
+    "Store",
+    "Subject",
+    "TableSummary",
+    "Weights",
+    "Window",
+    "calibrate",
+    "kind_of",
+    "multiply_adds",
+    "output_shape",
+    "read_json_lines",
+    "single_operator_graph",
+    "write_atomically",
+    "write_json_lines",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

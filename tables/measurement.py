@@ -57,11 +57,11 @@ class Measurement:
     below is corrected in this way.
 
     Attributes:
-        windows: at least one.
+        windows: at least one, each of another pass.
         reference_us: the level to correct to; one for a whole table (``reference_level_us``).
 
     Raises:
-        MeasurementError: no windows, or a level that makes no sense.
+        MeasurementError: no windows, two of one pass, or a level that makes no sense.
     """
 
     windows: tuple[Window, ...]
@@ -70,6 +70,8 @@ class Measurement:
     def __post_init__(self) -> None:
         if not self.windows:
             raise MeasurementError("a measurement has at least one window of samples")
+        if len({window.pass_index for window in self.windows}) < len(self.windows):
+            raise MeasurementError("two windows of one pass; each pass measures a subject once")
         if not (math.isfinite(self.reference_us) and self.reference_us > 0):
             raise MeasurementError(f"{self.reference_us} µs is no level to correct to")
 

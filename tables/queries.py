@@ -57,42 +57,33 @@ def delete_table(connection: Connection, table: int) -> None:
     connection.execute(delete(LATENCY_TABLES).where(LATENCY_TABLES.c.id == table))
 
 
-def subject_id(connection: Connection, table: int, subject: Subject) -> int:
-    """Look up a subject, made where there is none.
+def insert_windows(
+    connection: Connection, table: int, subject: Subject, windows: Iterable[Window]
+) -> None:
+    """Keep windows of a subject, and forget that measuring it failed before.
 
     Raises:
-        StoreError: there is a network of the same name that has other operators.
+        StoreError: a pass over the subject is there already.
     """
-    operators = operators_text(subject)
-    query = select(SUBJECTS.c.id, SUBJECTS.c.operators).where(
-        SUBJECTS.c.table_id == table, SUBJECTS.c.text == str(subject)
-    )
-    if (found := connection.execute(query).one_or_none()) is None:
-        values = {"table_id": table, "text": str(subject), "operators": operators}
-        connection.execute(insert(SUBJECTS).values(values))
-        found = connection.execute(query).one()
-    if found.operators != operators:
-        raise StoreError(
-            f"the table knows {subject} with other operators; give the new network another name"
-        )
-    return int(found.id)
+    subject_id = _subject_id(connection, table, subject)
+    query = update(SUBJECTS).where(SUBJECTS.c.id == subject_id)
+    connection.execute(query.values(failure=None))
+    for window in windows:
+        values = {"subject_id": subject_id} | window_values(window)
+        try:
+            connection.execute(insert(WINDOWS).values(values))
+        except IntegrityError as error:
+            raise StoreError(
+                f"pass {window.pass_index} of {subject} is in the table already; "
+                "measure only what is not yet done"
+            ) from error
 
 
-def set_failure(connection: Connection, subject: int, reason: str | None) -> None:
-    """Keep why the latest attempt to measure a subject failed; None if it did not."""
-    query = update(SUBJECTS).where(SUBJECTS.c.id == subject)
+def set_failure(connection: Connection, table: int, subject: Subject, reason: str) -> None:
+    """Keep why the latest attempt to measure a subject failed."""
+    subject_id = _subject_id(connection, table, subject)
+    query = update(SUBJECTS).where(SUBJECTS.c.id == subject_id)
     connection.execute(query.values(failure=reason))
-
-
-def insert_windows(connection: Connection, subject: int, windows: Iterable[Window]) -> None:
-    """Keep windows of a subject; StoreError if a pass over it is there already."""
-    values = [{"subject_id": subject} | window_values(window) for window in windows]
-    try:
-        connection.execute(insert(WINDOWS), values)
-    except IntegrityError as error:
-        raise StoreError(
-            "this pass over the subject is in the table already; measure what is not yet done"
-        ) from error
 
 
 def passes_done(connection: Connection, table: int) -> set[tuple[str, int]]:
@@ -143,3 +134,20 @@ def summarise(connection: Connection, name: str) -> TableSummary:
         failures=sum(row.failure is not None for row in rows),
         windows=sum(row.windows for row in rows),
     )
+
+
+def _subject_id(connection: Connection, table: int, subject: Subject) -> int:
+    """Look up a subject, made where there is none; StoreError if its name is taken."""
+    operators = operators_text(subject)
+    query = select(SUBJECTS.c.id, SUBJECTS.c.operators).where(
+        SUBJECTS.c.table_id == table, SUBJECTS.c.text == str(subject)
+    )
+    if (found := connection.execute(query).one_or_none()) is None:
+        values = {"table_id": table, "text": str(subject), "operators": operators}
+        connection.execute(insert(SUBJECTS).values(values))
+        found = connection.execute(query).one()
+    if found.operators != operators:
+        raise StoreError(
+            f"the table knows {subject} with other operators; give the new network another name"
+        )
+    return int(found.id)

@@ -109,11 +109,9 @@ class Store:
                 )
             handle = queries.insert_table(connection, table.name, table.provenance)
             for subject, windows in table.windows.items():
-                subject_id = queries.subject_id(connection, handle, subject)
-                queries.insert_windows(connection, subject_id, windows)
+                queries.insert_windows(connection, handle, subject, windows)
             for subject, reason in table.failures.items():
-                subject_id = queries.subject_id(connection, handle, subject)
-                queries.set_failure(connection, subject_id, reason)
+                queries.set_failure(connection, handle, subject, reason)
 
     def add_window(self, name: str, subject: Subject, window: Window) -> None:
         """Keep one timed window: when this returns, it is safe. Forgets an earlier failure.
@@ -123,16 +121,13 @@ class Store:
         """
         with self._writing() as connection:
             table = queries.table_id(connection, name)
-            subject_id = queries.subject_id(connection, table, subject)
-            queries.set_failure(connection, subject_id, None)
-            queries.insert_windows(connection, subject_id, [window])
+            queries.insert_windows(connection, table, subject, [window])
 
     def add_failure(self, name: str, subject: Subject, reason: str) -> None:
         """Keep why a subject could not be measured; windows of earlier passes stay."""
         with self._writing() as connection:
             table = queries.table_id(connection, name)
-            subject_id = queries.subject_id(connection, table, subject)
-            queries.set_failure(connection, subject_id, reason)
+            queries.set_failure(connection, table, subject, reason)
 
     def remove(self, name: str) -> None:
         """Forget a table and all its measurements.
