@@ -1,0 +1,16 @@
+"""The devices that Sartor can reach, by name."""
+
+from __future__ import annotations
+
+from ..tables.errors import UnknownNameError
+from .device import Device
+from .local import LocalDevice
+
+DEVICES = ("local",)
+
+
+def find_device(name: str) -> Device:
+    """Return the device of a name; UnknownNameError when there is none."""
+    if name != LocalDevice.name:
+        raise UnknownNameError("device", name, DEVICES)
+    return LocalDevice()

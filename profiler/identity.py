@@ -1,0 +1,44 @@
+"""Where measurements would come from, were they taken now."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from importlib import metadata
+
+from ..devices.device import Device
+from ..tables.errors import FormatError
+from ..tables.provenance import Condition, Provenance
+from .runtimes import find_runtime
+from .session import AgentSession
+
+
+def identify(device: Device, condition: Condition) -> Provenance:
+    """Ask a device, and an agent on it, what they are.
+
+    Raises:
+        FormatError: the agent cannot bring about the condition.
+        RuntimeMissingError: the device lacks the runtime.
+    """
+    if condition.options:
+        raise FormatError(f"{condition.runtime} takes no options here, not {condition.options!r}")
+    runtime = find_runtime(condition.runtime)
+    with AgentSession(device, runtime, condition.threads) as session:
+        hello = session.hello
+    return Provenance(
+        device=device.name,
+        facts=device.facts().pairs,
+        condition=condition,
+        runtime_version=hello.runtime_version,
+        runtime_sha256=hello.runtime_sha256,
+        agent_version=hello.agent_version,
+        writer_version=runtime.writer_version,
+        created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        sartor_version=_sartor_version(),
+    )
+
+
+def _sartor_version() -> str:
+    try:
+        return metadata.version("sartor")
+    except metadata.PackageNotFoundError:
+        return "source"

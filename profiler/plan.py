@@ -1,0 +1,111 @@
+"""Plans: what to measure, and how much of it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from ..tables.errors import FormatError
+from ..tables.graph import Graph, single_operator_graph
+from ..tables.operator import Operator
+from ..tables.subject import Network, Subject
+
+Done = Collection[tuple[str, int]]
+"""(text of the subject, pass) of each window that there is, as a store lists them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A subject of measurement, with the graph to run for it."""
+
+    subject: Subject
+    graph: Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a latency table is to hold.
+
+    Attributes:
+        operators: each once, sorted.
+        networks: whole networks that calibrate the table, by name.
+        passes: windows of each subject, every one in another process.
+
+    Raises:
+        FormatError: nothing to measure, no passes, or two networks of one name.
+    """
+
+    operators: tuple[Operator, ...]
+    networks: tuple[Graph, ...] = ()
+    passes: int = 3
+
+    def __post_init__(self) -> None:
+        if self.passes < 1:
+            raise FormatError(f"{self.passes} passes measure nothing; ask for 1 or more")
+        if not self.operators:
+            raise FormatError("a plan without operators measures nothing")
+        names = [graph.name for graph in self.networks]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise FormatError(f"two networks are called {twice[0]!r}")
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All subjects with their graphs: operators first, then networks."""
+        single = [Target(operator, single_operator_graph(operator)) for operator in self.operators]
+        whole = [Target(Network(graph.name, graph.operators), graph) for graph in self.networks]
+        return (*single, *whole)
+
+    @property
+    def windows(self) -> int:
+        """How many windows the whole plan takes."""
+        return self.passes * (len(self.operators) + len(self.networks))
+
+
+def make_plan(
+    operators: Iterable[Operator], networks: Iterable[Graph] = (), passes: int = 3
+) -> Plan:
+    """Plan to measure operators, and networks with all their operators.
+
+    Args:
+        operators: in any order, as often as you like.
+        networks: to calibrate by. Only a network whose operators all have a row can do that, so
+            they are added.
+        passes: windows of each subject.
+    """
+    graphs = tuple(sorted(networks, key=lambda graph: graph.name))
+    wanted = set(operators).union(*(graph.operators for graph in graphs))
+    return Plan(tuple(sorted(wanted)), graphs, passes)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a plan has been measured.
+
+    Attributes:
+        windows: that are there, of all the plan's.
+        subjects: that have at least one window.
+        of_windows: that the plan has.
+        of_subjects: that the plan has.
+    """
+
+    windows: int
+    subjects: int
+    of_windows: int
+    of_subjects: int
+
+    @property
+    def share(self) -> float:
+        """The share of windows that are there: 0..1."""
+        return self.windows / self.of_windows
+
+
+def coverage(plan: Plan, done: Done) -> Coverage:
+    """Compare a plan with the windows that there are."""
+    subjects = {str(target.subject) for target in plan.targets}
+    present = [(text, index) for text, index in done if text in subjects and index < plan.passes]
+    return Coverage(
+        windows=len(present),
+        subjects=len({text for text, _ in present}),
+        of_windows=plan.windows,
+        of_subjects=len(subjects),
+    )

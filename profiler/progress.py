@@ -1,0 +1,55 @@
+"""What a collection says while it runs, and when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..devices.health import Health
+from ..tables.subject import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a collection stands.
+
+    Attributes:
+        windows: that the table holds of the plan, those of earlier runs included.
+        of_windows: that the plan has.
+        failures: subjects given up in this run.
+        pass_index: the pass under way (0, 1, …).
+        subject: measured or given up just now.
+        eta_s: seconds that the rest is likely to take.
+    """
+
+    windows: int
+    of_windows: int
+    failures: int
+    pass_index: int
+    subject: Subject
+    eta_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionReport:
+    """What a collection did.
+
+    Attributes:
+        table: the name of the table.
+        measured: windows added.
+        resumed: windows of the plan that were there before.
+        failures: why subjects were given up.
+        agent_deaths: how often an agent had to be started again.
+        seconds: that it took.
+        health_before: of the device.
+        health_after: of the device.
+    """
+
+    table: str
+    measured: int
+    resumed: int
+    failures: Mapping[Subject, str]
+    agent_deaths: int
+    seconds: float
+    health_before: Health
+    health_after: Health

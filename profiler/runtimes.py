@@ -1,0 +1,87 @@
+"""The runtimes that Sartor measures and ships for, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ..tables.errors import RuntimeMissingError, UnknownNameError
+from ..tables.graph import Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A runtime, as the host sees it; the agent has its own side (``agent/models.py``).
+
+    Attributes:
+        name: in conditions and on the command line.
+        suffix: of its model files.
+        channels_last: whether its models take (batch, height, width, channels).
+        distribution: the Python distribution that brings it to a device.
+        writer: writes a graph for it, for a batch size, and knows its own version.
+    """
+
+    name: str
+    suffix: str
+    channels_last: bool
+    distribution: str
+    writer: Callable[[], Writer]
+
+    def write(self, graph: Graph, batch: int = 1) -> bytes:
+        """Write a graph as a model of this runtime.
+
+        Raises:
+            RuntimeMissingError: this host lacks what the writer needs.
+        """
+        return self._writer().write(graph, batch)
+
+    @property
+    def writer_version(self) -> str:
+        """Version of the writer, a part of every latency table's identity."""
+        return f"{self.suffix.lstrip('.')} {self._writer().version}"
+
+    def _writer(self) -> Writer:
+        try:
+            return self.writer()
+        except ImportError as error:
+            raise RuntimeMissingError(
+                f"cannot write {self.suffix} files on this host: {error}; "
+                f"install what {self.name} needs: pip install 'sartor[{self.name}]'"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A writer of graphs, imported with all that it needs."""
+
+    write: Callable[[Graph, int], bytes]
+    version: int
+
+
+def _tflite() -> Writer:
+    from .writers.tflite import WRITER_VERSION, tflite_bytes
+
+    return Writer(tflite_bytes, WRITER_VERSION)
+
+
+def _onnx() -> Writer:
+    from .writers.onnx import WRITER_VERSION, onnx_bytes
+
+    return Writer(onnx_bytes, WRITER_VERSION)
+
+
+RUNTIMES: Mapping[str, Runtime] = {
+    "litert": Runtime(
+        "litert", ".tflite", channels_last=True, distribution="ai-edge-litert", writer=_tflite
+    ),
+    "onnxruntime": Runtime(
+        "onnxruntime", ".onnx", channels_last=False, distribution="onnxruntime", writer=_onnx
+    ),
+}
+
+
+def find_runtime(name: str) -> Runtime:
+    """Return the runtime of a name; UnknownNameError when there is none."""
+    if name not in RUNTIMES:
+        raise UnknownNameError("runtime", name, sorted(RUNTIMES))
+    return RUNTIMES[name]

@@ -1,0 +1,220 @@
+"""A session with an agent: one process on a device, given jobs and listened to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..devices.device import Device, Stream
+from ..tables.errors import (
+    AgentError,
+    CommandFailedError,
+    DeviceError,
+    DeviceTimeoutError,
+    RuntimeMissingError,
+)
+from .archive import AGENT_PACKAGE, agent_archive
+from .messages import Hello, MeasureJob, Refusal, Timing, read_hello, read_timing
+from .runtimes import Runtime
+
+_START_TIMEOUT_S = 120
+_JOB_TIMEOUT_S = 120
+_COMMAND_TIMEOUT_S = 30
+_OUTSTANDING = 2
+"""Jobs that wait on the device, so that it never waits for us."""
+
+
+class AgentSession:
+    """A running agent; a context manager that starts it and ends it.
+
+    The agent's archive goes to the device once; models go to a folder of the session's own, which
+    the agent removes when it ends, even if this process was killed.
+
+    Args:
+        device: to run on.
+        runtime: to run models with.
+        threads: that the runtime may use.
+
+    Raises (on entry):
+        RuntimeMissingError: the device lacks the runtime.
+        AgentError: the agent did not start.
+    """
+
+    hello: Hello
+
+    def __init__(self, device: Device, runtime: Runtime, threads: int = 1) -> None:
+        self._device, self._runtime, self._threads = device, runtime, threads
+        self._folder = device.root / "sessions" / uuid.uuid4().hex[:12]
+        self._count = 0
+
+    def __enter__(self) -> AgentSession:
+        archive = self._push_agent()
+        self._mkdir()
+        self._stream: Stream = self._device.open_stream(
+            [
+                self._device.python,
+                *("-m", AGENT_PACKAGE),
+                *(self._runtime.name, str(self._threads), str(self._folder)),
+            ],
+            {"PYTHONPATH": archive, "ORT_DISABLE_TELEMETRY": "1"},
+        )
+        try:
+            self.hello = self._greet()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end()
+
+    def place(self, model: bytes) -> str:
+        """Put a model on the device; return the name by which jobs refer to it."""
+        self._count += 1
+        name = f"{self._count}{self._runtime.suffix}"
+        self._push(model, name)
+        return name
+
+    def measure(self, jobs: Iterable[MeasureJob]) -> Iterator[Timing | Refusal]:
+        """Time models one after another; answers come in the order of the jobs.
+
+        The next jobs are sent while the agent is busy with one, so that it never waits.
+
+        Raises:
+            AgentError: the agent died or broke its protocol over the first job whose answer was
+                not yielded.
+            DeviceTimeoutError: it took too long over that job, and was killed.
+        """
+        waiting = 0
+        for job in jobs:
+            self._send(
+                measure=job.model,
+                window_ms=job.window_ms,
+                warmup_ms=job.warmup_ms,
+                keep=job.keep,
+            )
+            waiting += 1
+            if waiting > _OUTSTANDING:
+                yield read_timing(self._receive())
+                waiting -= 1
+        for _ in range(waiting):
+            yield read_timing(self._receive())
+
+    def infer(self, model: str, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run a model with one input and one output on a stack of batches.
+
+        Args:
+            model: as ``place`` named it; it is gone afterwards.
+            inputs: (runs, batch, channels, height, width), whatever layout the runtime takes.
+
+        Returns:
+            (runs, batch, channels, height, width) or (runs, batch, channels).
+
+        Raises:
+            AgentError: the model does not run.
+        """
+        stored = inputs.transpose(0, 1, 3, 4, 2) if self._runtime.channels_last else inputs
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "array.npy"
+            np.save(path, np.ascontiguousarray(stored, np.float32), allow_pickle=False)
+            self._device.push(path, self._folder / "inputs.npy")
+            self._send(infer=model, inputs="inputs.npy", outputs="outputs.npy", keep=False)
+            answer = self._receive()
+            if "error" in answer:
+                raise AgentError(f"{self._called} cannot run {model}: {answer['error']}")
+            self._device.pull(self._folder / "outputs.npy", path)
+            outputs: NDArray[np.float32] = np.load(path, allow_pickle=False)
+        if self._runtime.channels_last and outputs.ndim == inputs.ndim:
+            outputs = outputs.transpose(0, 1, 4, 2, 3)
+        return outputs
+
+    @property
+    def _called(self) -> str:
+        return f"the {self._runtime.name} agent on {self._device.name}"
+
+    def _push_agent(self) -> str:
+        """Put the agent's archive on the device unless it is there, whole; return its path."""
+        digest = hashlib.sha256(agent_archive()).hexdigest()
+        path = self._device.root / f"agent-{digest[:12]}.zip"
+        there = self._device.run(["sha256sum", str(path)], _COMMAND_TIMEOUT_S)
+        if there.stdout.split()[:1] != [digest]:
+            self._push(agent_archive(), str(path))
+        return str(path)
+
+    def _mkdir(self) -> None:
+        made = self._device.run(["mkdir", "-p", str(self._folder)], _COMMAND_TIMEOUT_S)
+        if made.exit_code:
+            raise CommandFailedError(
+                f"cannot make a folder on {self._device.name}: {made.stderr.strip()}"
+            )
+
+    def _push(self, content: bytes, name: str) -> None:
+        with tempfile.NamedTemporaryFile(prefix="sartor-") as file:
+            file.write(content)
+            file.flush()
+            self._device.push(Path(file.name), self._folder / name)
+
+    def _greet(self) -> Hello:
+        event = self._read(_START_TIMEOUT_S)
+        if event.get("event") == "missing":
+            raise RuntimeMissingError(
+                f"{self._device.python} on {self._device.name} cannot import "
+                f"{self._runtime.name}: {event['error']}; install it there: "
+                f"{self._device.python} -m pip install {self._runtime.distribution}"
+            )
+        try:
+            return read_hello(event)
+        except KeyError as error:
+            raise AgentError(f"{self._called} did not introduce itself: {event}") from error
+
+    def _send(self, **job: object) -> None:
+        self._count += 1
+        try:
+            self._stream.send_line(json.dumps({"job": self._count, **job}))
+        except DeviceError as error:
+            raise self._death() from error
+
+    def _receive(self) -> Mapping[str, Any]:
+        event = self._read(_JOB_TIMEOUT_S)
+        if "job" not in event:
+            raise AgentError(f"{self._called} answered {event} to a job")
+        return event
+
+    def _read(self, timeout_s: float) -> Mapping[str, Any]:
+        try:
+            line = self._stream.read_line(timeout_s)
+        except DeviceTimeoutError:
+            self._stream.kill()
+            raise
+        if line is None:
+            raise self._death()
+        try:
+            event = json.loads(line)
+        except ValueError as error:
+            raise AgentError(f"{self._called} answered {line[:200]!r}, not JSON") from error
+        if not isinstance(event, dict):
+            raise AgentError(f"{self._called} answered {line[:200]!r}, not an object")
+        return event
+
+    def _death(self) -> AgentError:
+        words = self._stream.last_words() or "nothing"
+        return AgentError(f"{self._called} died; its last words: {words}")
+
+    def _end(self) -> None:
+        """End the agent, and clear its folder in case it was killed."""
+        self._stream.close()
+        self._device.run(["rm", "-rf", str(self._folder)], _COMMAND_TIMEOUT_S)
