@@ -1,0 +1,81 @@
+"""What other processes do to a store in these tests: ``python children.py COMMAND STORE …``."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
+
+from sartor.tables import Condition, Operator, Provenance, Store, Window
+from sartor.tables.errors import SartorError
+
+PROVENANCE = Provenance(
+    "local", (("cores", "2"),), Condition("litert"), "2.3.0", "ab12", "1", "1", "2026", "0.1.0"
+)
+NOBODY = 65534
+
+
+def operator(out: int) -> Operator:
+    """One of many operators."""
+    return Operator("dense", ((8, 1, 1),), (("out", out),))
+
+
+def window(pass_index: int, value_us: float = 1000.0) -> Window:
+    """A window of a hundred equal samples."""
+    return Window(pass_index, (value_us,) * 100, 0, 100.0, "2026-01-01T00:00:00+00:00")
+
+
+def missing(store: Store, table: str) -> Iterator[int]:
+    """Yield, without end, the operators that a table does not have yet."""
+    done = {text for text, _ in store.done(table)}
+    return (out for out in count(1) if str(operator(out)) not in done)
+
+
+def collect(path: str, table: str, most: str) -> None:
+    """Measure what is not yet done, and say so on stdout once it is safe."""
+    with Store.open(path) as store:
+        store.create(table, PROVENANCE)
+        with store.lease(table):
+            for out, _ in zip(missing(store, table), range(int(most)), strict=False):
+                store.add_window(table, operator(out), window(0, float(out)))
+                sys.stdout.write(f"{operator(out)}\n")
+                sys.stdout.flush()
+
+
+def hold(path: str, table: str) -> None:
+    """Hold a lease until standard input ends."""
+    with Store.open(path) as store, store.lease(table):
+        sys.stdout.write("held\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+def collect_as_nobody(path: str, table: str, most: str) -> None:
+    """Collect without root's right to write everywhere."""
+    if os.getuid() == 0:
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+    collect(path, table, most)
+
+
+def collect_in_little_space(path: str, table: str, most: str) -> None:
+    """Collect where no file grows past 200 kB."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+    collect(path, table, most)
+
+
+COMMANDS: Mapping[str, Callable[..., None]] = {
+    "collect": collect,
+    "collect_as_nobody": collect_as_nobody,
+    "collect_in_little_space": collect_in_little_space,
+    "hold": hold,
+}
+
+
+if __name__ == "__main__":
+    try:
+        COMMANDS[sys.argv[1]](*sys.argv[2:])
+    except SartorError as error:
+        sys.exit(f"{type(error).__name__}: {error}")

@@ -1,0 +1,107 @@
+"""What hypothesis draws: operators of every kind, windows, and whole tables."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+
+from sartor.tables import (
+    Condition,
+    LatencyTable,
+    Network,
+    Operator,
+    Provenance,
+    Shape,
+    Subject,
+    Window,
+)
+from sartor.tables.operator import ACTIVATIONS
+
+sizes = st.integers(1, 64)
+channels = st.integers(1, 512)
+kernels = st.sampled_from([1, 3, 5, 7])
+strides = st.sampled_from([1, 2])
+activations = st.sampled_from(ACTIVATIONS)
+maps: st.SearchStrategy[Shape] = st.tuples(channels, sizes, sizes)
+
+
+@st.composite
+def operators(draw: st.DrawFn) -> Operator:
+    """One operator that obeys the rule of its kind."""
+    kind = draw(st.sampled_from(["add", "conv2d", "dense", "depthwise", "pool", "squeeze"]))
+    shape, out, activation = draw(maps), draw(channels), draw(activations)
+    kernel, stride = draw(kernels), draw(strides)
+    if kind == "add":
+        return Operator("add", (shape, shape))
+    if kind == "conv2d":
+        counts = (("kernel", kernel), ("out", out), ("stride", stride))
+        return Operator("conv2d", (shape,), counts, activation)
+    if kind == "dense":
+        return Operator("dense", (shape,), (("out", out),), activation)
+    if kind == "depthwise":
+        return Operator(
+            "depthwise_conv2d", (shape,), (("kernel", kernel), ("stride", stride)), activation
+        )
+    if kind == "pool":
+        return Operator("global_average_pool", (shape,))
+    return Operator("squeeze_excite", (shape,), (("middle", out),))
+
+
+latencies_us = st.floats(0.125, 1e6, width=32)
+
+conditions = st.builds(
+    Condition,
+    runtime=st.sampled_from(["litert", "onnxruntime"]),
+    threads=st.integers(1, 64),
+    batch=st.integers(1, 64),
+    options=st.sampled_from(["", "xnnpack=0", "level=extended,arena=0"]),
+)
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+provenances = st.builds(
+    Provenance,
+    device=texts,
+    facts=st.dictionaries(texts, texts, max_size=3).map(lambda d: tuple(sorted(d.items()))),
+    condition=conditions,
+    runtime_version=texts,
+    runtime_sha256=texts,
+    agent_version=texts,
+    writer_version=texts,
+    created_at=texts,
+    sartor_version=texts,
+)
+
+
+def windows(pass_index: int) -> st.SearchStrategy[Window]:
+    """One window of a given pass."""
+    return st.builds(
+        Window,
+        pass_index=st.just(pass_index),
+        samples_us=st.lists(latencies_us, min_size=1, max_size=8).map(tuple),
+        preempted=st.integers(0, 9),
+        reference_us=st.floats(1, 1e6),
+        started_at=texts,
+    )
+
+
+passes = st.integers(1, 4).flatmap(lambda n: st.tuples(*map(windows, range(n))))
+
+networks = st.builds(
+    Network,
+    name=st.text("abc123:.|-", min_size=1, max_size=12),
+    operators=st.lists(operators(), min_size=1, max_size=4).map(tuple),
+)
+
+subjects: st.SearchStrategy[Subject] = st.one_of(operators(), networks)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> LatencyTable:
+    """One table; networks of one name are one network."""
+    drawn = draw(st.lists(subjects, max_size=6, unique_by=str))
+    timed = {subject: draw(passes) for subject in drawn}
+    failures: dict[Subject, str] = {
+        operator: draw(texts) for operator in draw(st.lists(operators(), max_size=2))
+    }
+    name = draw(st.text("abc-_ .é", min_size=1).filter(str.strip))
+    return LatencyTable.from_windows(name, draw(provenances), timed, failures)

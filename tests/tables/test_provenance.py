@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from sartor.tables import Condition, Provenance
+from sartor.tables.errors import FormatError
+
+from .strategies import conditions, provenances
+
+
+def test_the_text_of_a_condition_is_the_documented_one() -> None:
+    assert str(Condition("litert")) == "litert/threads=1,batch=1/float32/-"
+    assert Condition.parse("onnxruntime/threads=4,batch=8/float32/level=extended") == Condition(
+        "onnxruntime", 4, 8, options="level=extended"
+    )
+
+
+@given(conditions)
+def test_text_round_trips(condition: Condition) -> None:
+    assert Condition.parse(str(condition)) == condition
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "litert",
+        "litert/threads=0,batch=1/float32/-",
+        "litert/threads=1,batch=1/float16/-",
+        "litert/threads=1,batch=1/float32/",
+        "LiteRT/threads=1,batch=1/float32/-",
+        "litert/threads=1,batch=1/float32/a/b",
+    ],
+)
+def test_any_other_text_is_refused(text: str) -> None:
+    with pytest.raises(FormatError, match="is not RUNTIME/threads"):
+        Condition.parse(text)
+
+
+def test_options_that_would_not_read_back_are_refused() -> None:
+    for options in ("-", "a/b", "a b", "Ä"):
+        with pytest.raises(FormatError):
+            Condition("litert", options=options)
+
+
+@given(provenances)
+def test_provenance_round_trips_through_json(provenance: Provenance) -> None:
+    assert Provenance.from_dict(json.loads(json.dumps(provenance.to_dict()))) == provenance
+
+
+@given(provenances)
+def test_damaged_provenance_is_refused(provenance: Provenance) -> None:
+    values = provenance.to_dict()
+    for name in values:
+        without = {other: value for other, value in values.items() if other != name}
+        for damaged in (without, values | {name: 3}, values | {name: None}):
+            with pytest.raises(FormatError):
+                Provenance.from_dict(damaged)
+    odd: list[object] = [
+        None,
+        [],
+        "text",
+        values | {"odd": "one"},
+        values | {"facts": {"cores": 2}},
+    ]
+    for nothing in odd:
+        with pytest.raises(FormatError):
+            Provenance.from_dict(nothing)
+
+
+@given(provenances)
+def test_time_and_facts_are_no_part_of_the_identity(provenance: Provenance) -> None:
+    later = replace(provenance, created_at="later", sartor_version="next", facts=())
+    assert later.identity == provenance.identity
+    threads = provenance.condition.threads + 1
+    other = replace(provenance, condition=replace(provenance.condition, threads=threads))
+    assert other.identity != provenance.identity
