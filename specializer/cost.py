@@ -39,8 +39,11 @@ class CostTensor:
         """Return each network's cost: (n,)."""
         contexts, choices = population[:, 0], population[:, 1:]
         slots = np.arange(choices.shape[1])
-        added: NDArray[np.float64] = self.choice[contexts[:, None], slots, choices].sum(axis=1)
-        return self.fixed[contexts] + added
+        added = self.choice[contexts[:, None], slots, choices]
+        # In one layout sums are taken in one order: a network costs the same to the last digit
+        # whatever array it stands in, and meets a budget everywhere or nowhere.
+        total: NDArray[np.float64] = np.ascontiguousarray(added).sum(axis=1)
+        return self.fixed[contexts] + total
 
     def scaled(self, factor: float) -> CostTensor:
         """Multiply every cost by ``factor``, as a new measurement of whole networks may ask for."""
@@ -53,9 +56,11 @@ def compile_cost(
     """Compile what each operator costs into what each choice of a supernet costs.
 
     Latency as a table predicts it is ``compile_cost(supernet, table.latency_ms,
-    table.calibration.scale)``: for every network the sum over its operators, times the scale.
+    table.calibration.scale)``: for every network the sum over its operators, times the scale. The
+    upper end of its interval is that times ``1 + table.calibration.margin``.
 
     Args:
+        supernet: gives the operators of each choice.
         operator_cost: asked once for each distinct operator that the space can reach.
         scale: of every cost.
 
@@ -107,6 +112,7 @@ def calibration_networks(supernet: Supernet, count: int) -> tuple[Graph, ...]:
     the same one, so a collection that was broken off goes on with the same networks.
 
     Args:
+        supernet: gives the space and the graphs.
         count: at least 2; fewer networks come back where the space holds fewer.
 
     Raises:

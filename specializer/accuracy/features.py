@@ -21,9 +21,6 @@ def one_hot(space: SearchSpace, population: Population) -> NDArray[np.float32]:
 
     An empty slot is all zeros, so elastic depth needs no columns of its own.
 
-    Args:
-        population: (n, 1 + slots).
-
     Returns:
         (n, features): the contexts, then the slots' choices in the order of the space.
     """

@@ -49,6 +49,7 @@ def fit_ridge(
     fold, penalty included (nested cross-validation), so the report does not flatter.
 
     Args:
+        space: of the networks.
         population: different networks: (n, 1 + slots).
         accuracies: top-1 as fractions: (n,).
         rng: deals the networks to the folds.
@@ -77,8 +78,8 @@ def fit_ridge(
         weights = _ridge(features[seen], targets[seen], np.array([penalty]))
         held_out[unseen] = _apply(features[unseen], weights)[:, 0]
     penalty = _best_penalty(features, targets, fold)
-    weights = _ridge(features, targets, np.array([penalty])).astype(np.float32)
-    predictor = MlpPredictor(space, (Layer(weights[1:], weights[0]),), mean, deviation)
+    whole = _ridge(features, targets, np.array([penalty])).astype(np.float32)
+    predictor = MlpPredictor(space, (Layer(whole[1:], whole[0]),), mean, deviation)
     error = deviation * float(np.abs(held_out - targets).mean())
     return Fit(predictor, len(targets), penalty, kendall_tau(held_out, targets), error)
 
@@ -109,9 +110,9 @@ def _ridge(features: Floats, targets: Floats, penalties: Floats) -> Floats:
     """Solve ridge regression for several penalties: (1 + features, penalties), intercept first."""
     centre, level = features.mean(axis=0), targets.mean()
     centred = features - centre
-    gram, moment = centred.T @ centred, centred.T @ (targets - level)
-    damped = gram + penalties[:, None, None] * np.eye(len(gram))
-    weights = np.linalg.solve(damped, moment[None, :, None])[:, :, 0].T
+    values, vectors = np.linalg.eigh(centred.T @ centred)
+    moment = vectors.T @ (centred.T @ (targets - level))
+    weights = vectors @ (moment[:, None] / (values[:, None] + penalties))
     return np.concatenate([(level - centre @ weights)[None], weights])
 
 

@@ -20,6 +20,10 @@ weight lies within PyTorch's initial ±1/√128, and the answers exceed those fo
 """
 
 _COLUMNS = tuple(range(112, 225, 16))
+_UNREADABLE = (
+    *(OSError, EOFError, RuntimeError, pickle.PickleError),  # no file of torch's
+    *(LookupError, TypeError, ValueError, AttributeError),  # one of something else
+)
 _SHAPES = [(128, 400), (400, 400), (400, 400), (400, 1)]
 
 
@@ -49,12 +53,12 @@ def _read(path: Path) -> list[Layer]:
     import torch
 
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = dict(torch.load(path, map_location="cpu", weights_only=True))
         layers = [
             Layer(state[f"{index}.weight"].numpy().T, state[f"{index}.bias"].numpy())
             for index in range(0, 2 * len(_SHAPES), 2)
         ]
-    except (OSError, EOFError, LookupError, TypeError, RuntimeError, pickle.PickleError) as error:
+    except _UNREADABLE as error:
         raise CheckpointError(f"{path} is not the official accuracy predictor: {error}") from error
     if (shapes := [layer.weight.shape for layer in layers]) != _SHAPES:
         raise CheckpointError(f"{path}: the official predictor has layers {_SHAPES}, not {shapes}")

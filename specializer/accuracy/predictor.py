@@ -19,6 +19,11 @@ from ...tables.errors import CheckpointError
 from ..space import Population, SearchSpace
 from .features import feature_starts, one_hot
 
+_UNREADABLE = (
+    *(OSError, EOFError, zipfile.BadZipFile, zlib.error),  # no whole zip file
+    *(LookupError, ValueError, TypeError, AttributeError, RuntimeError),  # one of something else
+)
+
 
 class AccuracyPredictor(Protocol):
     """Whatever tells the accuracy of sub-networks at once."""
@@ -68,15 +73,17 @@ class MlpPredictor:
     def __post_init__(self) -> None:
         features = int(feature_starts(self.space)[-1])
         widths = [features, *(layer.bias.size for layer in self.layers)]
-        shapes = [layer.weight.shape for layer in self.layers]
-        if shapes != list(pairwise(widths)) or widths[-1] != 1:
+        shapes = [(layer.weight.shape, layer.bias.shape) for layer in self.layers]
+        if widths[-1] != 1 or shapes != [((i, o), (o,)) for i, o in pairwise(widths)]:
             raise CheckpointError(
                 f"an accuracy predictor for {self.space.name} leads from {features} features to "
-                f"one number; these layers are {shapes}"
+                f"one number, unlike these weights and biases: {shapes}"
             )
-        numbers = (self.mean, self.deviation, *(l.weight for l in self.layers))
-        if not all(np.isfinite(number).all() for number in numbers):
-            raise CheckpointError(f"the accuracy predictor for {self.space.name} is not finite")
+        arrays = [array.ravel() for layer in self.layers for array in (layer.weight, layer.bias)]
+        if not np.isfinite(np.concatenate([*arrays, [self.mean, self.deviation]])).all():
+            raise CheckpointError(
+                f"the accuracy predictor for {self.space.name} holds numbers that are not finite"
+            )
 
     def predict(self, population: Population) -> NDArray[np.float32]:
         """Return each network's top-1 accuracy as a fraction: (n,)."""
@@ -86,8 +93,10 @@ class MlpPredictor:
             hidden += layer.bias
             np.maximum(hidden, 0, out=hidden)
         last = self.layers[-1]
-        standardised: NDArray[np.float32] = (hidden @ last.weight + last.bias)[:, 0]
-        return standardised * np.float32(self.deviation) + np.float32(self.mean)
+        accuracies: NDArray[np.float32] = (hidden @ last.weight + last.bias)[:, 0]
+        accuracies *= np.float32(self.deviation)
+        accuracies += np.float32(self.mean)
+        return accuracies
 
     def save(self, path: Path) -> None:
         """Write an ``.npz`` file that ``load`` reads; OutputError when it cannot be written."""
@@ -109,16 +118,18 @@ class MlpPredictor:
             CheckpointError: the file cannot be read, is no predictor, or is for another space.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
                 arrays = dict(file)
             described = str(arrays["space"])
             mean, deviation = map(float, arrays["target"])
             layers = tuple(
-                Layer(arrays[f"weight{index}"], arrays[f"bias{index}"])
+                Layer(*(arrays[f"{name}{index}"].astype(np.float32) for name in ("weight", "bias")))
                 for index in range(len(arrays) // 2 - 1)
             )
-        except (OSError, EOFError, LookupError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-            raise CheckpointError(f"{path} is no readable accuracy predictor: {error}") from error
+        except _UNREADABLE as error:
+            raise CheckpointError(
+                f"{path} is no readable accuracy predictor ({error}); fetch or fit it again"
+            ) from error
         if described != _description(space):
             raise CheckpointError(f"{path} predicts for another search space than {space.name}")
         return cls(space, layers, mean, deviation)

@@ -33,8 +33,8 @@ class SearchSettings:
 
     population: int = 200
     generations: int = 150
-    parents: int = 50
-    mutation: float = 0.1
+    parents: int = 300
+    mutation: float = 0.05
 
     def __post_init__(self) -> None:
         if min(self.population, self.generations, self.parents) < 1 or not 0 < self.mutation <= 1:
@@ -71,11 +71,14 @@ def search(
     """Find the network of the highest predicted accuracy whose cost meets a budget.
 
     Evolution as in Once-for-All, on whole populations at once and with no child out of budget;
-    then the best network of each context climbs until no change of one or two choices helps. To
-    constrain the upper end of an interval instead of its middle, scale the cost.
+    then the best network of each context climbs by changes of one and two choices. To constrain
+    the upper end of an interval instead of its middle, scale the cost.
 
     Args:
-        budget_ms: in the unit of the cost.
+        space: to search in.
+        cost: of its networks, in milliseconds.
+        budget_ms: what the cost of the result may be at most.
+        predictor: of the accuracy of its networks.
         rng: the only source of chance: the same state gives the same result.
         settings: ``SearchSettings()`` when left out.
 
@@ -83,8 +86,7 @@ def search(
         BudgetError: the budget is no positive, finite number.
         InfeasibleBudgetError: no network meets it; names the fastest, before any search.
 
-    Source: Cai et al., Once-for-All, ICLR 2020, section 3.4; Real et al., Regularized Evolution
-    for Image Classifier Architecture Search, AAAI 2019.
+    Source: Cai et al., Once-for-All, ICLR 2020, section 3.4.
     """
     started = time.perf_counter()
     settings = settings or SearchSettings()

@@ -23,6 +23,10 @@ def polish(
     cost and in accuracy, and only the most promising ones are built and scored.
 
     Args:
+        space: to stay in.
+        cost: of its networks, in milliseconds.
+        budget_ms: what the cost may be at most.
+        archive: scores the networks.
         start: meets the budget.
 
     Returns:

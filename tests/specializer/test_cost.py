@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from sartor.specializer.cost import calibration_networks, compile_cost, reachable_operators
+from sartor.specializer.space import SearchSpace
+from sartor.specializer.supernets.mobilenet_v3 import CHOICES, MAX_DEPTH, MobileNetV3
+from sartor.tables.errors import FormatError, MissingOperatorError
+from sartor.tables.kinds import multiply_adds
+from sartor.tables.measurement import Measurement, Window
+from sartor.tables.operator import Operator
+from sartor.tables.provenance import Condition, Provenance
+from sartor.tables.subject import Network
+from sartor.tables.table import LatencyTable, NetworkMeasurement
+
+from .toy import Toy, every_network, random_cost, space_of, spaces
+
+MOBILE = MobileNetV3(classes=10, resolutions=(32, 64))
+
+
+def measured(latency_us: float) -> Measurement:
+    return Measurement((Window(0, (latency_us,), 0, 5.0, "2026-01-01T00:00:00Z"),), 5.0)
+
+
+def pretended_us(operator: Operator) -> float:
+    return 3.0 + multiply_adds(operator) / 10_000 * (1 + len(str(operator)) % 7)
+
+
+@pytest.fixture(scope="module")
+def table() -> LatencyTable:
+    """A real table with made-up samples, calibrated by networks 20 to 30 % above their sums."""
+    facts = Provenance("local", (), Condition("litert"), "2", "0" * 64, "1", "1", "now", "0.1")
+    rows = {operator: measured(pretended_us(operator)) for operator in reachable_operators(MOBILE)}
+    networks = tuple(
+        NetworkMeasurement(
+            Network(graph.name, graph.operators),
+            measured((1.2 + 0.05 * index) * sum(map(pretended_us, graph.operators))),
+        )
+        for index, graph in enumerate(calibration_networks(MOBILE, 3))
+    )
+    return LatencyTable("made-up", facts, rows, networks)
+
+
+def test_the_sum_is_what_the_table_predicts(table: LatencyTable) -> None:
+    calibration = table.calibration
+    cost = compile_cost(MOBILE, table.latency_ms, calibration.scale)
+    population = MOBILE.space.random(30, np.random.default_rng(0))
+    networks = [MOBILE.graph(tuple(row)) for row in population.tolist()]
+    predictions = [table.predict(network.operators) for network in networks]
+    assert calibration.scale > 1.1
+    assert cost.evaluate(population) == pytest.approx(
+        [prediction.latency_ms for prediction in predictions], rel=1e-12
+    )
+    assert cost.scaled(1 + calibration.margin).evaluate(population) == pytest.approx(
+        [prediction.high_ms for prediction in predictions], rel=1e-12
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(spaces())
+def test_the_sum_is_exact_for_every_network_of_a_small_space(space: SearchSpace) -> None:
+    population = every_network(space)
+    costs = compile_cost(Toy(space), multiply_adds).evaluate(population)
+    assert costs.tolist() == [
+        Toy(space).graph(tuple(row)).multiply_adds for row in population.tolist()
+    ]
+
+
+@given(st.integers(1, 40))
+def test_a_network_costs_the_same_in_any_company_and_layout(count: int) -> None:
+    rng = np.random.default_rng(count)
+    cost, population = random_cost(MOBILE.space, rng), MOBILE.space.random(count, rng)
+    alone = [cost.evaluate(population[[index]])[0] for index in range(count)]
+    assert cost.evaluate(population).tolist() == alone
+    assert cost.evaluate(np.asfortranarray(population)).tolist() == alone
+
+
+def test_what_a_slot_cannot_be_costs_infinitely_much() -> None:
+    space = space_of(1, ((1, 3), 1))
+    cost = compile_cost(Toy(space), multiply_adds)
+    assert np.isinf(cost.evaluate(np.array([[0, 0, 0], [0, 2, 0]], np.int16))).all()
+
+
+def test_a_missing_operator_stops_the_compilation(table: LatencyTable) -> None:
+    missing = reachable_operators(MOBILE)[100]
+    rows = {operator: row for operator, row in table.rows.items() if operator != missing}
+    holed = LatencyTable(table.name, table.provenance, rows)
+    with pytest.raises(MissingOperatorError) as caught:
+        compile_cost(MOBILE, holed.latency_ms)
+    assert caught.value.operator == str(missing)
+
+
+def test_each_operator_is_asked_for_once() -> None:
+    asked: list[Operator] = []
+
+    def cost(operator: Operator) -> float:
+        asked.append(operator)
+        return 1.0
+
+    compile_cost(MOBILE, cost)
+    assert sorted(asked) == list(reachable_operators(MOBILE))
+
+
+def test_reachable_operators_are_exactly_those_of_the_networks() -> None:
+    slots = len(MOBILE.space.slots)
+    networks = [
+        (context, *[choice] * slots)
+        for context in range(len(MOBILE.resolutions))
+        for choice in range(1, len(CHOICES) + 1)
+    ]
+    assert slots == MAX_DEPTH * 5
+    assert set(reachable_operators(MOBILE)) == {
+        operator for network in networks for operator in MOBILE.graph(network).operators
+    }
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 8])
+def test_calibration_networks_span_the_sizes(count: int) -> None:
+    supernet = MobileNetV3(classes=10, resolutions=(96, 128, 160))
+    networks = calibration_networks(supernet, count)
+    sizes = np.log([network.multiply_adds for network in networks])
+    assert networks[0] == supernet.graph(supernet.space.smallest)
+    assert networks[-1] == supernet.graph(supernet.space.largest)
+    assert len({network.name for network in networks}) == count
+    equal_step = (sizes[-1] - sizes[0]) / (count - 1)
+    assert [after - before for before, after in pairwise(sizes)] == pytest.approx(
+        [equal_step] * (count - 1), rel=0.2
+    )
+    assert calibration_networks(supernet, count) == networks
+
+
+def test_calibration_networks_of_a_tiny_space_are_all_of_it() -> None:
+    supernet = Toy(space_of(1, ((3,), 0)))
+    assert len(calibration_networks(supernet, 10)) == 4
+
+
+def test_one_calibration_network_spans_nothing() -> None:
+    with pytest.raises(FormatError, match="2 or more"):
+        calibration_networks(MOBILE, 1)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from itertools import combinations
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+
+from sartor.specializer.accuracy.fit import fit_ridge, kendall_tau
+from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
+from sartor.tables.errors import FormatError
+
+from .toy import random_predictor
+
+SPACE = MobileNetV3(resolutions=(96, 128)).space
+
+
+def test_an_additive_accuracy_is_learnt() -> None:
+    rng = np.random.default_rng(0)
+    truth = random_predictor(SPACE, rng)
+    population = SPACE.random(600, rng)
+    fit = fit_ridge(SPACE, population, truth.predict(population).astype(float), rng)
+    unseen = SPACE.random(200, rng)
+    assert fit.networks == 600
+    assert fit.kendall_tau > 0.99
+    assert fit.predictor.predict(unseen) == pytest.approx(truth.predict(unseen), abs=0.01)
+
+
+def test_held_out_figures_foretell_the_error_on_unseen_networks() -> None:
+    rng = np.random.default_rng(1)
+    truth = random_predictor(SPACE, rng, hidden=(50,))
+    population, unseen = SPACE.random(500, rng), SPACE.random(2000, rng)
+    fit = fit_ridge(SPACE, population, truth.predict(population).astype(float), rng)
+    predicted, actual = fit.predictor.predict(unseen), truth.predict(unseen)
+    assert fit.kendall_tau == pytest.approx(kendall_tau(predicted, actual), abs=0.05)
+    assert fit.mean_absolute_error == pytest.approx(np.abs(predicted - actual).mean(), rel=0.15)
+
+
+def test_noise_is_not_learnt() -> None:
+    rng = np.random.default_rng(2)
+    accuracies = rng.uniform(0.6, 0.8, 300)
+    fit = fit_ridge(SPACE, SPACE.random(300, rng), accuracies, rng)
+    assert abs(fit.kendall_tau) < 0.1
+    assert np.ptp(fit.predictor.predict(SPACE.random(100, rng))) < 0.05
+
+
+def test_the_same_randomness_gives_the_same_fit() -> None:
+    population = SPACE.random(100, np.random.default_rng(3))
+    accuracies = population.mean(axis=1) / 10
+    one, other = (
+        fit_ridge(SPACE, population, accuracies, np.random.default_rng(4)) for _ in range(2)
+    )
+    assert one.kendall_tau == other.kendall_tau
+    assert np.array_equal(one.predictor.layers[0].weight, other.predictor.layers[0].weight)
+
+
+def test_what_cannot_teach_is_refused() -> None:
+    rng = np.random.default_rng(5)
+    population, accuracies = SPACE.random(50, rng), rng.uniform(size=50)
+    with pytest.raises(FormatError, match="at least 20"):
+        fit_ridge(SPACE, population[:19], accuracies[:19], rng)
+    with pytest.raises(FormatError, match="49 accuracies"):
+        fit_ridge(SPACE, population, accuracies[:49], rng)
+    with pytest.raises(FormatError, match="twice"):
+        fit_ridge(SPACE, population[[0, *range(49)]], accuracies, rng)
+    for useless in (np.full(50, 0.7), np.full(50, np.nan)):
+        with pytest.raises(FormatError, match="nothing to learn"):
+            fit_ridge(SPACE, population, useless, rng)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=30))
+def test_kendall_tau_counts_pairs(values: list[tuple[int, int]]) -> None:
+    first, second = np.array(values, float).T
+    agree = untied_first = untied_second = 0
+    for one, other in combinations(values, 2):
+        a, b = np.sign(one[0] - other[0]), np.sign(one[1] - other[1])
+        agree, untied_first, untied_second = (
+            agree + a * b,
+            untied_first + a * a,
+            untied_second + b * b,
+        )
+    expected = agree / np.sqrt(untied_first * untied_second) if untied_first * untied_second else 0
+    assert kendall_tau(first, second) == pytest.approx(expected)
+
+
+def test_kendall_tau_of_known_rankings() -> None:
+    ascending = np.arange(10.0)
+    assert kendall_tau(ascending, ascending**3) == 1
+    assert kendall_tau(ascending, -ascending) == -1
+    assert kendall_tau(ascending, np.zeros(10)) == 0

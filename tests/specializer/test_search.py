@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from numpy.typing import NDArray
+
+from sartor.specializer.accuracy.predictor import AccuracyPredictor
+from sartor.specializer.cost import compile_cost
+from sartor.specializer.search.archive import Archive
+from sartor.specializer.search.evolution import SearchSettings, search
+from sartor.specializer.search.fastest import fastest
+from sartor.specializer.search.polish import polish
+from sartor.specializer.space import Population, SearchSpace
+from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
+from sartor.tables.errors import BudgetError, FormatError, InfeasibleBudgetError
+from sartor.tables.kinds import multiply_adds
+
+from .toy import every_network, random_cost, random_predictor, spaces
+
+MOBILE = MobileNetV3(classes=10, resolutions=(96, 128, 160))
+BRIEF = SearchSettings(population=50, generations=10, parents=50)
+seeds = st.integers(0, 2**32 - 1)
+
+
+class Counting:
+    """A predictor that writes down which networks it was asked about."""
+
+    def __init__(self, predictor: AccuracyPredictor) -> None:
+        self.predictor = predictor
+        self.asked: list[tuple[int, ...]] = []
+
+    def predict(self, population: Population) -> NDArray[np.float32]:
+        self.asked += map(tuple, population.tolist())
+        return self.predictor.predict(population)
+
+
+@settings(max_examples=40, deadline=None)
+@given(spaces(), seeds, st.floats(0, 1))
+def test_the_optimum_of_a_small_space_is_found(space: SearchSpace, seed: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    cost, predictor = random_cost(space, rng), random_predictor(space, rng, hidden=(6,))
+    networks = every_network(space)
+    costs, accuracies = cost.evaluate(networks), predictor.predict(networks)
+    budget_ms = float(costs.min() + share * np.ptp(costs))
+    result = search(space, cost, budget_ms, predictor, rng, BRIEF)
+    assert result.accuracy == pytest.approx(accuracies[costs <= budget_ms].max(), abs=1e-6)
+    assert result.latency_ms <= budget_ms
+    assert result.evaluations <= space.size
+
+
+@settings(max_examples=40, deadline=None)
+@given(spaces(), seeds)
+def test_the_tightest_budget_leaves_the_fastest(space: SearchSpace, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    cost = random_cost(space, rng)
+    tightest_ms = float(cost.evaluate(every_network(space)).min())
+    result = search(space, cost, tightest_ms, random_predictor(space, rng), rng, BRIEF)
+    assert result.subnetwork == fastest(space, cost)
+    assert result.latency_ms == tightest_ms
+
+
+@pytest.fixture(scope="module")
+def predictor() -> AccuracyPredictor:
+    return random_predictor(MOBILE.space, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("share", [0.02, 0.2, 0.6, 1.0])
+def test_different_seeds_agree_on_a_real_space(predictor: AccuracyPredictor, share: float) -> None:
+    space = MOBILE.space
+    cost = compile_cost(MOBILE, lambda operator: 0.001 + multiply_adds(operator) / 1e7)
+    low_ms, high_ms = cost.evaluate(np.array([space.smallest, space.largest], np.int16))
+    budget_ms = low_ms + share * (high_ms - low_ms)
+    results = [
+        search(space, cost, budget_ms, predictor, np.random.default_rng(seed)) for seed in range(3)
+    ]
+    for result in results:
+        population = np.array([result.subnetwork], np.int16)
+        space.check(result.subnetwork)
+        assert result.latency_ms == cost.evaluate(population)[0] <= budget_ms
+        assert result.accuracy == pytest.approx(predictor.predict(population)[0], abs=1e-6)
+    accuracies = [result.accuracy for result in results]
+    assert max(accuracies) - min(accuracies) < 1e-3
+
+
+def test_the_same_randomness_gives_the_same_network(predictor: AccuracyPredictor) -> None:
+    cost = compile_cost(MOBILE, multiply_adds)
+    one, other = (
+        search(MOBILE.space, cost, 1e8, predictor, np.random.default_rng(7), BRIEF)
+        for _ in range(2)
+    )
+    assert (one.subnetwork, one.evaluations) == (other.subnetwork, other.evaluations)
+
+
+def test_no_network_is_predicted_twice(predictor: AccuracyPredictor) -> None:
+    counting = Counting(predictor)
+    cost = compile_cost(MOBILE, multiply_adds)
+    rng = np.random.default_rng(7)
+    result = search(MOBILE.space, cost, 1e8, counting, rng, BRIEF)
+    assert len(set(counting.asked)) == len(counting.asked) == result.evaluations
+    for network in counting.asked:
+        MOBILE.space.check(network)
+
+
+def test_an_impossible_budget_asks_for_no_prediction(predictor: AccuracyPredictor) -> None:
+    counting = Counting(predictor)
+    cost = compile_cost(MOBILE, multiply_adds)
+    rng = np.random.default_rng(0)
+    with pytest.raises(InfeasibleBudgetError) as caught:
+        search(MOBILE.space, cost, 1.0, counting, rng)
+    assert caught.value.fastest == MOBILE.space.text(MOBILE.space.smallest)
+    with pytest.raises(BudgetError):
+        search(MOBILE.space, cost, float("nan"), counting, rng)
+    assert counting.asked == []
+
+
+@settings(max_examples=20, deadline=None)
+@given(seeds)
+def test_polishing_never_loses(predictor: AccuracyPredictor, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    cost = random_cost(MOBILE.space, rng)
+    (start,) = MOBILE.space.random(1, rng)
+    budget_ms = float(cost.evaluate(start[None])[0])
+    archive = Archive(predictor)
+    polished = np.array(
+        [polish(MOBILE.space, cost, budget_ms, archive, tuple(start.tolist()))], np.int16
+    )
+    assert cost.evaluate(polished)[0] <= budget_ms
+    assert archive.score(polished)[0] >= archive.score(start[None])[0]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"population": 0}, {"generations": 0}, {"parents": 0}, {"mutation": 0.0}]
+)
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(FormatError, match="at least 1"):
+        SearchSettings(**wrong)  # type: ignore[arg-type]
