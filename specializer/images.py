@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from ..tables.errors import DatasetError
+from .description import MEAN, STD
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".bmp", ".webp"})
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
 CENTRE_SHARE = 0.875
 """Share of the short side that evaluation looks at, as ImageNet evaluations do."""
 
@@ -46,9 +45,7 @@ class ImageFolder:
         Raises:
             DatasetError: no such folder, no classes, a class is missing or empty.
         """
-        if not root.is_dir():
-            raise DatasetError(f"no folder {root}; want one folder of images per class")
-        found = tuple(sorted(path.name for path in root.iterdir() if path.is_dir()))
+        found = tuple(path.name for path in _listed(root) if path.is_dir())
         wanted = tuple(classes) if classes is not None else found
         if not wanted:
             raise DatasetError(f"{root} has no class folders; want {root}/CLASS/IMAGE.jpg")
@@ -59,7 +56,7 @@ class ImageFolder:
         paths: list[Path] = []
         labels: list[int] = []
         for label, name in enumerate(wanted):
-            images = sorted(p for p in (root / name).iterdir() if p.suffix.lower() in SUFFIXES)
+            images = [p for p in _listed(root / name) if p.suffix.lower() in SUFFIXES]
             if not images:
                 raise DatasetError(f"the class folder {root / name} has no images")
             paths += images
@@ -87,12 +84,23 @@ class ImageFolder:
         return self.subset(sorted(order[held_out:])), self.subset(sorted(order[:held_out]))
 
 
+def _listed(folder: Path) -> list[Path]:
+    """List a folder, sorted; DatasetError when it cannot be."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise DatasetError(
+            f"cannot list {folder}: {error.strerror}; want one folder of images per class"
+        ) from error
+
+
 def open_image(path: Path) -> Image.Image:
     """Decode an image as RGB; DatasetError names the file when it cannot be read."""
     try:
         with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+            pixels: Image.Image = image.convert("RGB")
+            return pixels
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DatasetError(
             f"cannot read the image {path} ({error}); replace or remove it"
         ) from error

@@ -10,6 +10,7 @@ Source: Cai et al., Once-for-All, ICLR 2020, section 3.3.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as functional
@@ -102,7 +103,7 @@ def _block_shapes(block: Block) -> Iterator[tuple[str, Shape]]:
     yield f"{name}.inverted_bottleneck.conv.conv.weight", (middle, block.in_channels, 1, 1)
     yield from _norm_shapes(f"{name}.inverted_bottleneck.bn.bn", middle)
     yield f"{name}.depth_conv.conv.conv.weight", (middle, 1, KERNELS[-1], KERNELS[-1])
-    for small, large in zip(KERNELS, KERNELS[1:], strict=False):
+    for small, large in pairwise(KERNELS):
         yield f"{name}.depth_conv.conv.{large}to{small}_matrix", (small**2, small**2)
     yield from _norm_shapes(f"{name}.depth_conv.bn.bn", middle)
     if block.squeeze_excite:
@@ -125,7 +126,7 @@ def _register(root: nn.Module, name: str, shape: Shape) -> None:
     *path, leaf = name.split(".")
     module = root
     for part in path:
-        if part not in module._modules:
+        if part not in dict(module.named_children()):
             module.add_module(part, nn.Module())
         module = module.get_submodule(part)
     if leaf in ("running_mean", "running_var"):
@@ -185,9 +186,7 @@ def _take_block(taken: dict[str, Tensor], state: dict[str, Tensor], block: Block
         taken[f"{short}.expand_weight"] = state[f"{full}.expand.weight"][:middle, :squeeze]
         taken[f"{short}.expand_bias"] = state[f"{full}.expand.bias"][:middle]
     taken[f"{node}.project.weight"] = state[f"{name}.point_linear.conv.conv.weight"][:, :middle]
-    _take_norm(
-        taken, state, f"{node}.project", f"{name}.point_linear.bn.bn", block.out_channels
-    )
+    _take_norm(taken, state, f"{node}.project", f"{name}.point_linear.bn.bn", block.out_channels)
 
 
 def small_kernel(weight: Tensor, size: int, matrices: dict[str, Tensor]) -> Tensor:
@@ -207,5 +206,5 @@ def small_kernel(weight: Tensor, size: int, matrices: dict[str, Tensor]) -> Tens
         if size < large:
             centre = weight[:, :, 1:-1, 1:-1].flatten(2)
             weight = functional.linear(centre, matrices[f"{large}to{small}"])
-            weight = weight.unflatten(2, (small, small))
+            weight = weight.reshape(-1, 1, small, small)
     return weight

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...tables.errors import RuntimeMissingError
+from ...tables.errors import FormatError, RuntimeMissingError
 from ...tables.graph import Graph, GraphBuilder
 from ..network import fold_batch_norm
 
@@ -99,9 +99,7 @@ def lite_graph(size: int, classes: int = 1000) -> Graph:
         )
         if block.residual:
             tensor = builder.add(f"{name}.add", "add", before, tensor)
-    tensor = builder.add(
-        "head", "conv2d", tensor, kernel=1, out=1280, stride=1, activation="relu6"
-    )
+    tensor = builder.add("head", "conv2d", tensor, kernel=1, out=1280, stride=1, activation="relu6")
     tensor = builder.add("pool", "global_average_pool", tensor)
     builder.add("classifier", "dense", tensor, out=classes)
     return builder.graph()
@@ -142,7 +140,13 @@ def teacher_graph(size: int, classes: tuple[int, ...] = ()) -> Graph:
 
     Returns:
         The graph with its weights, BatchNorm folded.
+
+    Raises:
+        FormatError: the resolution is no multiple of 32.
+        RuntimeMissingError: the package with the weights is not installed.
     """
+    if size % 32:
+        raise FormatError(f"the teacher's resolution must be a multiple of 32, not {size}")
     weights = lite_weights(pretrained_state())
     for name, value in weights.items():
         if value.dim() == 4:
@@ -150,8 +154,6 @@ def teacher_graph(size: int, classes: tuple[int, ...] = ()) -> Graph:
     if classes:
         for part in ("weight", "bias"):
             weights[f"classifier.{part}"] = weights[f"classifier.{part}"][list(classes)]
-    if size % 32:
-        raise ValueError(f"the teacher's resolution must be a multiple of 32, got {size}")
     return fold_batch_norm(lite_graph(size, len(classes) or 1000), weights, EPS)
 
 

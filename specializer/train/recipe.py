@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..space import ABSENT, SubNetwork
-from ..supernets.mobilenet_v3 import CHOICES, MAX_DEPTH, MobileNetV3
+from ..supernets.mobilenet_v3 import CHOICES, MAX_DEPTH, STRIDES, MobileNetV3
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def extreme_subnetwork(phase: Phase, context: int, *, largest: bool) -> SubNetwo
     choice = CHOICES.index((pick(phase.kernels), pick(phase.expansions))) + 1
     depth = MAX_DEPTH if largest else phase.min_depth
     stage = [choice if place < depth else ABSENT for place in range(MAX_DEPTH)]
-    return (context, *stage * 5)
+    return (context, *stage * len(STRIDES))
 
 
 def learning_rate(recipe: Recipe, phase: Phase, step: int, steps: int) -> float:
@@ -135,7 +135,7 @@ def _draw(phase: Phase, context: int, rng: np.random.Generator) -> SubNetwork:
 
 
 def _draw_choices(phase: Phase, rng: np.random.Generator) -> Iterator[int]:
-    for _ in range(5):
+    for _ in STRIDES:
         depth = int(rng.integers(phase.min_depth, MAX_DEPTH + 1))
         for place in range(MAX_DEPTH):
             kernel, expansion = rng.choice(phase.kernels), rng.choice(phase.expansions)

@@ -1,17 +1,14 @@
 """The trainer: progressive shrinking with knowledge distillation, resumable at any step.
 
-Everything random is drawn from (seed, phase, epoch or step), never from a running generator, so a
-run that was interrupted continues with the batches and sub-networks that it would have had.
+Source: Cai et al., Once-for-All, ICLR 2020, section 3.4.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -21,34 +18,18 @@ from torch import Tensor
 
 from ...tables.atomic import write_atomically
 from ...tables.errors import CheckpointError, DatasetError
-from ..network import RunningNorm, graph_tensors, run_graph
+from ..images import ImageFolder
 from ..supernets.elastic import ElasticMobileNetV3
 from ..supernets.mobilenet_v3 import MobileNetV3
-from .efficientnet_lite import imagenet_classes, teacher_graph, teacher_pixels
-from ..images import ImageFolder, centre_crop, open_image, random_crop, to_tensor
-from .recipe import Phase, Recipe, learning_rate, step_subnetworks
+from .batches import Batch, batches, steps_per_epoch
+from .log import Step, append_step, rewind
+from .recipe import Phase, Recipe, learning_rate
 from .sorting import sort_channels
+from .state import TrainingState
+from .teacher import training_targets
 from .warm_start import warm_start
 
-CHECKPOINT_EVERY_S = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one step of training reports.
-
-    Attributes:
-        step: within the phase, counted from 1.
-        loss: cross-entropy to the target, mean over the step's sub-networks.
-        accuracy: top-1 of the batch under training, mean over the step's sub-networks.
-    """
-
-    phase: str
-    step: int
-    steps: int
-    loss: float
-    accuracy: float
-    seconds: float
+MAX_GRADIENT_NORM = 5.0
 
 
 def train(
@@ -57,6 +38,7 @@ def train(
     run_folder: Path,
     report: Callable[[Step], None],
     device: str = "cpu",
+    checkpoint_every_s: float = 120.0,
 ) -> ElasticMobileNetV3:
     """Train a supernet, or go on with the run that ``run_folder`` holds.
 
@@ -67,13 +49,16 @@ def train(
             ``recipe.json`` and the teacher's cached answers.
         report: called after every step.
         device: where torch computes.
+        checkpoint_every_s: seconds between checkpoints; each phase ends with one, too.
 
     Returns:
         The trained supernet; its BatchNorm statistics are still to be calibrated.
 
     Raises:
         DatasetError: an image cannot be read, or the loss is no longer a number.
-        CheckpointError: the folder holds another recipe's run.
+        CheckpointError: the folder holds another recipe's run, or a damaged one.
+        OutputError: the folder cannot be written to.
+        RuntimeMissingError: the package with the pretrained weights is not installed.
     """
     trained, _ = data.split(recipe.held_out, recipe.seed)
     if len(trained) < recipe.batch_size:
@@ -81,118 +66,62 @@ def train(
             f"{len(trained)} images are fewer than one batch of {recipe.batch_size}; "
             "add images or choose a recipe with smaller batches"
         )
-    run_folder.mkdir(parents=True, exist_ok=True)
     _claim(run_folder, recipe)
-    torch.manual_seed(recipe.seed)
-    supernet = ElasticMobileNetV3(MobileNetV3(recipe.width, len(data.classes), recipe.resolutions))
-    state = _TrainingState(recipe, supernet.to(device, memory_format=torch.channels_last))
-    if not state.resume(run_folder / "last.pt"):
-        warm_start(supernet)
-    targets = _targets(recipe, trained, run_folder / "teacher.npy")
+    state = _begin(recipe, len(data.classes), run_folder, device)
+    targets = training_targets(recipe, trained, run_folder / "teacher.npy").to(device)
     saved_at = time.monotonic()
     while state.phase < len(recipe.phases):
         phase = recipe.phases[state.phase]
+        steps = phase.epochs * steps_per_epoch(recipe, trained)
         if state.step == 0 and phase.sort_channels:
-            sort_channels(supernet)
-        steps = phase.epochs * (len(trained) // recipe.batch_size)
-        for step, batch in _batches(recipe, state.phase, state.step, steps, trained):
+            sort_channels(state.supernet)
+        for batch in batches(recipe, state.supernet.spec, trained, state.phase, state.step):
             started = time.monotonic()
-            loss, accuracy = _train_step(recipe, phase, state, steps, batch, targets, device)
-            state.step = step + 1
-            done = Step(phase.name, step + 1, steps, loss, accuracy, time.monotonic() - started)
-            _log(run_folder / "log.jsonl", done)
+            rate = learning_rate(recipe, phase, batch.step, steps)
+            loss, accuracy = _train_step(state, phase, batch, targets, rate)
+            state.step = batch.step + 1
+            done = Step(phase.name, state.step, steps, loss, accuracy, time.monotonic() - started)
+            append_step(run_folder / "log.jsonl", done)
             report(done)
-            if time.monotonic() - saved_at > CHECKPOINT_EVERY_S:
+            if time.monotonic() - saved_at > checkpoint_every_s:
                 state.save(run_folder / "last.pt")
                 saved_at = time.monotonic()
         state.next_phase()
         state.save(run_folder / "last.pt")
-    return supernet
+    return state.supernet
 
 
-class _TrainingState:
-    """The mutable heart of a run: weights, optimizer, and where in the recipe we are."""
-
-    def __init__(self, recipe: Recipe, supernet: ElasticMobileNetV3) -> None:
-        self.recipe, self.supernet = recipe, supernet
-        self.phase, self.step = 0, 0
-        self.optimizer = self._new_optimizer()
-
-    def _new_optimizer(self) -> torch.optim.Optimizer:
-        decayed, free = [], []
-        for name, parameter in self.supernet.named_parameters():
-            matrix = name.endswith("_matrix")
-            (decayed if parameter.dim() > 1 and not matrix else free).append(parameter)
-        groups = [
-            {"params": decayed, "weight_decay": self.recipe.weight_decay},
-            {"params": free, "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=0.0)
-
-    def next_phase(self) -> None:
-        self.phase, self.step = self.phase + 1, 0
-        self.optimizer = self._new_optimizer()
-
-    def save(self, path: Path) -> None:
-        buffer = io.BytesIO()
-        torch.save(
-            {
-                "phase": self.phase,
-                "step": self.step,
-                "supernet": self.supernet.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-            },
-            buffer,
-        )
-        write_atomically(path, buffer.getvalue())
-
-    def resume(self, path: Path) -> bool:
-        """Load what ``save`` wrote; False where there is nothing to resume."""
-        if not path.exists():
-            return False
-        try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-            self.supernet.load_state_dict(saved["supernet"])
-            self.phase, self.step = int(saved["phase"]), int(saved["step"])
-            self.optimizer = self._new_optimizer()
-            self.optimizer.load_state_dict(saved["optimizer"])
-        except Exception as error:
-            raise CheckpointError(
-                f"{path} cannot be resumed ({error}); remove it to start the run anew"
-            ) from error
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    images: Tensor
-    indices: Tensor
-    rng_seed: tuple[int, ...]
+def _begin(recipe: Recipe, classes: int, run_folder: Path, device: str) -> TrainingState:
+    """Start warm, or where the folder's run was interrupted."""
+    torch.manual_seed(recipe.seed)
+    supernet = ElasticMobileNetV3(MobileNetV3(recipe.width, classes, recipe.resolutions))
+    supernet.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
+    state = TrainingState(supernet, recipe.weight_decay)
+    if not state.resume(run_folder / "last.pt"):
+        warm_start(supernet)
+    phases = [phase.name for phase in recipe.phases]
+    rewind(run_folder / "log.jsonl", phases, state.phase, state.step)
+    return state
 
 
 def _train_step(
-    recipe: Recipe,
-    phase: Phase,
-    state: _TrainingState,
-    steps: int,
-    batch: _Batch,
-    targets: Tensor,
-    device: str,
+    state: TrainingState, phase: Phase, batch: Batch, targets: Tensor, rate: float
 ) -> tuple[float, float]:
-    spec = state.supernet.spec
-    rng = np.random.default_rng(batch.rng_seed)
-    subnetworks = step_subnetworks(spec, phase, state.step, rng)
-    rate = learning_rate(recipe, phase, state.step, steps)
+    """Train a batch's sub-networks on it; return loss and accuracy, means over them.
+
+    The largest sub-network, where the batch begins with it, teaches the others (in-place
+    distillation; Yu et al., BigNAS, ECCV 2020, section 3.1).
+    """
     for group in state.optimizer.param_groups:
         group["lr"] = rate
-    images, target = batch.images.to(device), targets[batch.indices].to(device)
+    images, target = batch.images.to(targets.device), targets[batch.indices]
     answer = target.argmax(1)
+    teaches = phase.extreme and batch.step % 2 == 0
     losses, accuracies = [], []
-    teaches = phase.extreme and state.step % 2 == 0  # the largest comes first and teaches
-    for index, subnetwork in enumerate(subnetworks):
-        logits = state.supernet(images, subnetwork)
+    for index, subnetwork in enumerate(batch.subnetworks):
+        logits: Tensor = state.supernet(images, subnetwork)
         loss = functional.cross_entropy(logits, target)
-        loss.backward()
+        torch.autograd.backward(loss)
         losses.append(loss.detach())
         accuracies.append((logits.argmax(1) == answer).float().mean())
         if teaches and index == 0:
@@ -200,90 +129,26 @@ def _train_step(
     mean_loss = torch.stack(losses).mean().item()
     if not np.isfinite(mean_loss):
         raise DatasetError(
-            f"the loss is {mean_loss} at step {state.step} of {phase.name}; the last checkpoint "
+            f"the loss is {mean_loss} at step {batch.step} of {phase.name}; the last checkpoint "
             "is kept: lower the learning rate, or look for broken images"
         )
-    torch.nn.utils.clip_grad_norm_(state.supernet.parameters(), 5.0)
+    torch.nn.utils.clip_grad_norm_(state.supernet.parameters(), MAX_GRADIENT_NORM)
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)
     return mean_loss, torch.stack(accuracies).mean().item()
 
 
-def _batches(
-    recipe: Recipe, phase: int, first_step: int, steps: int, data: ImageFolder
-) -> Iterator[tuple[int, _Batch]]:
-    """Yield (step, batch), decoding ahead on another thread."""
-    per_epoch = len(data) // recipe.batch_size
-
-    def load(step: int) -> _Batch:
-        epoch, place = divmod(step, per_epoch)
-        order = np.random.default_rng((recipe.seed, phase, epoch)).permutation(len(data))
-        chosen = order[place * recipe.batch_size : (place + 1) * recipe.batch_size]
-        rng_seed = (recipe.seed, phase, step)
-        # the same draw as in the training step: the crop must have the step's resolution
-        size = recipe.resolutions[
-            int(np.random.default_rng(rng_seed).integers(0, len(recipe.resolutions)))
-        ]
-        crops = np.random.default_rng((*rng_seed, 1))
-        images = [random_crop(open_image(data.paths[index]), size, crops) for index in chosen]
-        return _Batch(to_tensor(images), torch.from_numpy(chosen), rng_seed)
-
-    with ThreadPoolExecutor(1) as pool:
-        waiting: list[Future[_Batch]] = []
-        for step in range(first_step, min(first_step + 2, steps)):
-            waiting.append(pool.submit(load, step))
-        for step in range(first_step, steps):
-            batch = waiting.pop(0).result()
-            if step + 2 < steps:
-                waiting.append(pool.submit(load, step + 2))
-            yield step, batch
-
-
-def _targets(recipe: Recipe, data: ImageFolder, cache: Path) -> Tensor:
-    """Mix hard labels with the teacher's answers: (images, classes), rows sum to 1."""
-    hard = functional.one_hot(torch.tensor(data.labels), len(data.classes)).float()
-    smooth = recipe.label_smoothing
-    hard = hard * (1 - smooth) + smooth / len(data.classes)
-    classes = imagenet_classes(data.classes)
-    if not classes:  # not ImageNet's classes: this teacher has no answer to give
-        return hard
-    logits = _teacher_logits(recipe, data, classes, cache)
-    soft = (logits / recipe.temperature).softmax(1)
-    return (1 - recipe.teacher_share) * hard + recipe.teacher_share * soft
-
-
-@torch.inference_mode()
-def _teacher_logits(
-    recipe: Recipe, data: ImageFolder, classes: tuple[int, ...], cache: Path
-) -> Tensor:
-    if cache.exists():
-        return torch.from_numpy(np.load(cache, allow_pickle=False))
-    size = recipe.teacher_resolution
-    graph = teacher_graph(size, classes)
-    weights = graph_tensors(graph)
-    answers = []
-    for first in range(0, len(data), recipe.batch_size):
-        paths = data.paths[first : first + recipe.batch_size]
-        pixels = np.stack([np.asarray(centre_crop(open_image(path), size)) for path in paths])
-        images = teacher_pixels(torch.from_numpy(pixels).permute(0, 3, 1, 2))
-        answers.append(run_graph(graph, weights, images, RunningNorm(0.0)))
-    logits = torch.cat(answers)
-    buffer = io.BytesIO()
-    np.save(buffer, logits.numpy(), allow_pickle=False)
-    write_atomically(cache, buffer.getvalue())
-    return logits
-
-
 def _claim(run_folder: Path, recipe: Recipe) -> None:
     """Record the recipe, or refuse a folder that another recipe's run is in."""
-    path, text = run_folder / "recipe.json", json.dumps(asdict(recipe), indent=2)
-    if path.exists() and path.read_text() != text:
+    path, text = run_folder / "recipe.json", json.dumps(asdict(recipe), indent=2).encode()
+    try:
+        other = path.exists() and path.read_bytes() != text
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot read {path}: {error.strerror}; choose another folder for the run"
+        ) from error
+    if other:
         raise CheckpointError(
             f"{run_folder} holds a run of another recipe; choose another folder or remove it"
         )
-    write_atomically(path, text.encode())
-
-
-def _log(path: Path, step: Step) -> None:
-    with path.open("a") as log:
-        log.write(json.dumps(asdict(step)) + "\n")
+    write_atomically(path, text)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...tables.errors import CheckpointError
 from ..supernets.elastic import ElasticMobileNetV3
+from ..supernets.mobilenet_v3 import MAX_DEPTH
 from .efficientnet_lite import lite_weights, pretrained_state
 
 SOURCES = (
@@ -27,6 +28,7 @@ GATE_BIAS = 2.0
 """Keeps the gate of squeeze-and-excite constant at 5/6, where its gradient is not yet zero."""
 
 _NORM = ("weight", "bias")
+"""Statistics are not taken over: training uses the batch's, and deployment recalibrates."""
 
 
 @torch.no_grad()
@@ -42,14 +44,14 @@ def warm_start(supernet: ElasticMobileNetV3) -> None:
     if supernet.spec.width != 1.0:
         raise CheckpointError(
             f"EfficientNet-Lite0 warms up width 1.0 only, not {supernet.spec.width:g}; "
-            "train without a warm start"
+            "choose a recipe of width 1"
         )
     source = lite_weights(pretrained_state())
     state = supernet.state_dict()
     kept = _kept_residual_channels(source, supernet.spec.widths.stages[-1])
     _fill_stem(state, source)
     for slot in range(len(supernet.spec.space.slots)):
-        stage, place = divmod(slot, 4)
+        stage, place = divmod(slot, MAX_DEPTH)
         blocks = SOURCES[stage]
         _fill_block(
             state,
@@ -126,18 +128,13 @@ def _fill_last_expansion(
     kept = _most(source["block15.project.weight"].abs().sum((0, 2, 3)), len(target))
     target.copy_(source["block15.expand.weight"][kept][:, inputs])
     for part in _NORM:
-        state[f"final_expand_layer.bn.{part}"].copy_(
-            source[f"block15.expand.norm.{part}"][kept]
-        )
+        state[f"final_expand_layer.bn.{part}"].copy_(source[f"block15.expand.norm.{part}"][kept])
 
 
 def _kept_residual_channels(source: dict[str, Tensor], count: int) -> Tensor:
     """Choose channels of the last, wider stage by how much the blocks behind it read them."""
-    use = sum(
-        source[f"block{index}.expand.weight"].abs().sum((0, 2, 3)) for index in range(12, 16)
-    )
-    assert isinstance(use, Tensor)
-    return _most(use, count)
+    readers = [source[f"block{index}.expand.weight"] for index in range(12, 16)]
+    return _most(torch.cat(readers).abs().sum((0, 2, 3)), count)
 
 
 def _most(use: Tensor, count: int) -> Tensor:

@@ -1,0 +1,82 @@
+"""Where a training run stands: weights, optimizer, phase and step, in one file."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...tables.atomic import write_atomically
+from ...tables.errors import CheckpointError
+from ..supernets.elastic import ElasticMobileNetV3
+
+
+class TrainingState:
+    """The mutable heart of a run.
+
+    Attributes:
+        supernet: being trained.
+        optimizer: a new one for each phase.
+        phase: index of the phase under way; the number of phases when all is done.
+        step: how many steps of the phase are done.
+    """
+
+    def __init__(self, supernet: ElasticMobileNetV3, weight_decay: float) -> None:
+        self.supernet = supernet
+        self.phase, self.step = 0, 0
+        self._weight_decay = weight_decay
+        self.optimizer = self._new_optimizer()
+
+    def next_phase(self) -> None:
+        """Go on to the first step of the next phase."""
+        self.phase, self.step = self.phase + 1, 0
+        self.optimizer = self._new_optimizer()
+
+    def save(self, path: Path) -> None:
+        """Write the state whole or not at all; OutputError when it cannot be written."""
+        buffer = io.BytesIO()
+        torch.save(
+            {
+                "phase": self.phase,
+                "step": self.step,
+                "supernet": self.supernet.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+            },
+            buffer,
+        )
+        write_atomically(path, buffer.getvalue())
+
+    def resume(self, path: Path) -> bool:
+        """Load what ``save`` wrote; False where there is nothing to resume.
+
+        Raises:
+            CheckpointError: the file is damaged, or another supernet's.
+        """
+        if not path.exists():
+            return False
+        try:
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+            self.supernet.load_state_dict(saved["supernet"])
+            self.optimizer = self._new_optimizer()
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.phase, self.step = int(saved["phase"]), int(saved["step"])
+        except Exception as error:  # what a damaged pickle can raise, nobody has listed
+            reason = str(error).partition("\n")[0]
+            raise CheckpointError(
+                f"{path} cannot be resumed ({reason}); remove it to start the run anew"
+            ) from error
+        return True
+
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        decayed: list[Tensor] = []
+        free: list[Tensor] = []
+        for name, parameter in self.supernet.named_parameters():
+            matrix = name.endswith("_matrix")  # starts as the identity: decay would undo that
+            (decayed if parameter.dim() > 1 and not matrix else free).append(parameter)
+        groups = [
+            {"params": decayed, "weight_decay": self._weight_decay},
+            {"params": free, "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=0.0)
