@@ -123,7 +123,7 @@ class InfeasibleBudgetError(BudgetError):
         enough_ms = math.ceil(fastest_ms * 1000) / 1000
         super().__init__(
             f"no network of {space} meets {budget_ms:g} ms: the fastest, {fastest}, takes "
-            f"{enough_ms:g} ms; ask for that or more"
+            f"{enough_ms:.3f} ms; ask for that or more"
         )
 
 
