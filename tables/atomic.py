@@ -16,6 +16,7 @@ _ADVICE = {
     errno.ENOSPC: "free some space and try again",
     errno.EDQUOT: "free some space and try again",
     errno.EFBIG: "raise the limit on file sizes (ulimit -f) and try again",
+    errno.EEXIST: "choose a path through folders only",
     errno.EISDIR: "name a file, not a folder",
     errno.ENOTDIR: "choose a path through folders only",
 }

@@ -127,16 +127,26 @@ def _begin(connection: Connection) -> None:
 
 def _prepare(engine: Engine, where: str) -> None:
     """Make the schema in an empty database, and check the version of any other."""
-    with engine.execution_options(begin="IMMEDIATE").begin() as connection:
+    with engine.begin() as connection:
         names = inspect(connection).get_table_names()
-        if not names:
-            METADATA.create_all(connection)
-            connection.execute(insert(META).values(schema_version=SCHEMA_VERSION))
-        elif META.name not in names:
-            raise StoreError(f"{where} is a database of another program; name another file")
-        version = connection.execute(select(META.c.schema_version)).scalar_one()
+    if not names:
+        _make_schema(engine)
+    elif META.name not in names:
+        raise StoreError(f"{where} is a database of another program; name another file")
+    with engine.begin() as connection:
+        version = connection.execute(select(META.c.schema_version)).scalar()
+    if not isinstance(version, int):
+        raise DamageError("it has no schema version")
     if version > SCHEMA_VERSION:
         raise StoreVersionError(
             f"{where} was written by a newer Sartor (schema {version}, this one reads "
             f"{SCHEMA_VERSION}); update Sartor, or name another store"
         )
+
+
+def _make_schema(engine: Engine) -> None:
+    """Make all tables, or none: another process may be doing the same."""
+    with engine.execution_options(begin="IMMEDIATE").begin() as connection:
+        METADATA.create_all(connection)
+        if connection.execute(select(META)).first() is None:
+            connection.execute(insert(META).values(schema_version=SCHEMA_VERSION))

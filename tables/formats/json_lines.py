@@ -75,7 +75,7 @@ def from_json_lines(content: bytes) -> LatencyTable:
         FormatError: a line makes no sense, lines are missing, or a newer Sartor wrote it.
     """
     with _telling_line(1):
-        first, *lines = content.decode().splitlines() or [""]
+        first, *lines = content.decode().removesuffix("\n").split("\n")
         manifest = json.loads(first)
         name, provenance = _read_manifest(manifest)
     if len(lines) != manifest["subjects"]:

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from sartor.tables import LatencyTable, Store, read_json_lines, write_json_lines
+from sartor.tables.errors import FormatError, OutputError
+from sartor.tables.formats import from_json_lines, to_json_lines
+
+from .children import PROVENANCE, operator, window
+from .strategies import tables
+
+TABLE = LatencyTable.from_windows(
+    "mine", PROVENANCE, {operator(1): [window(0)], operator(2): [window(0)]}, {}
+)
+
+
+@given(tables())
+def test_a_table_reads_back_as_it_was(table: LatencyTable) -> None:
+    again = from_json_lines(to_json_lines(table))
+    assert again.provenance == table.provenance
+    assert again.windows.keys() == table.windows.keys()
+    assert again.failures == table.failures
+    assert to_json_lines(again) == to_json_lines(table)
+
+
+@given(tables())
+@settings(max_examples=20)
+def test_a_file_carries_a_table_from_store_to_store(table: LatencyTable) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.jsonl"
+        with Store.open(Path(folder) / "one.db") as one:
+            one.add(table)
+            write_json_lines(one.load(table.name), path)
+        with Store.open(Path(folder) / "two.db") as two:
+            two.add(read_json_lines(path))
+            assert to_json_lines(two.load(table.name)) == path.read_bytes()
+
+
+def test_samples_are_written_as_people_would() -> None:
+    sample = from_json_lines(to_json_lines(TABLE)).rows[operator(1)]
+    assert sample.windows[0].samples_us[0] == 1000.0
+    odd = LatencyTable.from_windows("odd", PROVENANCE, {operator(1): [window(0, 12.345)]}, {})
+    assert b"[12.345, 12.345, " in to_json_lines(odd)
+
+
+def lines() -> list[str]:
+    return to_json_lines(TABLE).decode().splitlines()
+
+
+def edited(line: int, **changes: object) -> bytes:
+    texts = lines()
+    texts[line] = json.dumps(json.loads(texts[line]) | changes)
+    return "\n".join(texts).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "line 1"),
+        (b"\xff\xfe", "line 1"),
+        (b"[]\n", "line 1"),
+        (b"{}\n", "line 1: 'format' is missing"),
+        (edited(0, format="csv"), "line 1: the format is 'csv'"),
+        (edited(0, version=2), "line 1: version 2 .* update Sartor"),
+        (edited(0, provenance={}), "line 1: a provenance is an object of"),
+        ("\n".join(lines()[:-1]).encode(), "1 subjects where the manifest says 2: .* truncated"),
+        ("\n".join(lines()).encode()[:-20], "line 3"),
+        (edited(0, subjects=3), "truncated"),
+        (edited(1, operator="nonsense"), "line 2: 'nonsense' is not KIND"),
+        (edited(2, operator=str(operator(1))), "line 3: .* stands there twice"),
+        (edited(1, windows=[{}]), "line 2: 'samples_us' is missing"),
+        (edited(1, windows=3), "line 2"),
+        (edited(1, network="whole"), "line 2: 'operators' is missing"),
+    ],
+)
+def test_a_file_that_makes_no_sense_says_where(content: bytes, complaint: str) -> None:
+    with pytest.raises(FormatError, match=complaint):
+        from_json_lines(content)
+
+
+def test_an_empty_window_is_no_window() -> None:
+    values = json.loads(lines()[1])["windows"][0] | {"samples_us": []}
+    with pytest.raises(FormatError, match="line 2: a window without samples"):
+        from_json_lines(edited(1, windows=[values]))
+
+
+def test_files_are_named_in_errors(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"cannot read .*missing\.jsonl: No such file"):
+        read_json_lines(tmp_path / "missing.jsonl")
+    (tmp_path / "bad.jsonl").write_text("nonsense\n")
+    with pytest.raises(FormatError, match=r"bad\.jsonl: line 1: Expecting value"):
+        read_json_lines(tmp_path / "bad.jsonl")
+    with pytest.raises(OutputError, match="Is a directory"):
+        write_json_lines(TABLE, tmp_path)
+
+
+def test_a_table_may_be_imported_under_another_name(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        store.add(TABLE)
+        store.add(replace(TABLE, name="copy"))
+        assert store.load("copy").latencies_ms == store.load("mine").latencies_ms
