@@ -107,7 +107,7 @@ class MlpPredictor:
         for index, layer in enumerate(self.layers):
             arrays |= {f"weight{index}": layer.weight, f"bias{index}": layer.bias}
         file = io.BytesIO()
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type] # none is allow_pickle
         write_atomically(path, file.getvalue())
 
     @classmethod

@@ -61,7 +61,7 @@ def test_the_sum_is_what_the_table_predicts(table: LatencyTable) -> None:
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(spaces())
 def test_the_sum_is_exact_for_every_network_of_a_small_space(space: SearchSpace) -> None:
     population = every_network(space)

@@ -8,20 +8,25 @@ import pytest
 from hypothesis import given
 
 from sartor.specializer.accuracy.fit import fit_ridge, kendall_tau
-from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
+from sartor.specializer.space import Population
 from sartor.tables.errors import FormatError
 
-from .toy import random_predictor
+from .toy import random_predictor, space_of
 
-SPACE = MobileNetV3(resolutions=(96, 128)).space
+SPACE = space_of(2, ((3, 3, 3, 3), 2), ((3, 3, 3), 1))
+
+
+def different(count: int, rng: np.random.Generator) -> Population:
+    """Draw networks of which no two are the same."""
+    return rng.permutation(np.unique(SPACE.random(10 * count, rng), axis=0))[:count]
 
 
 def test_an_additive_accuracy_is_learnt() -> None:
     rng = np.random.default_rng(0)
     truth = random_predictor(SPACE, rng)
-    population = SPACE.random(600, rng)
+    population = different(600, rng)
     fit = fit_ridge(SPACE, population, truth.predict(population).astype(float), rng)
-    unseen = SPACE.random(200, rng)
+    unseen = different(200, rng)
     assert fit.networks == 600
     assert fit.kendall_tau > 0.99
     assert fit.predictor.predict(unseen) == pytest.approx(truth.predict(unseen), abs=0.01)
@@ -30,7 +35,7 @@ def test_an_additive_accuracy_is_learnt() -> None:
 def test_held_out_figures_foretell_the_error_on_unseen_networks() -> None:
     rng = np.random.default_rng(1)
     truth = random_predictor(SPACE, rng, hidden=(50,))
-    population, unseen = SPACE.random(500, rng), SPACE.random(2000, rng)
+    population, unseen = different(500, rng), different(2000, rng)
     fit = fit_ridge(SPACE, population, truth.predict(population).astype(float), rng)
     predicted, actual = fit.predictor.predict(unseen), truth.predict(unseen)
     assert fit.kendall_tau == pytest.approx(kendall_tau(predicted, actual), abs=0.05)
@@ -40,13 +45,13 @@ def test_held_out_figures_foretell_the_error_on_unseen_networks() -> None:
 def test_noise_is_not_learnt() -> None:
     rng = np.random.default_rng(2)
     accuracies = rng.uniform(0.6, 0.8, 300)
-    fit = fit_ridge(SPACE, SPACE.random(300, rng), accuracies, rng)
+    fit = fit_ridge(SPACE, different(300, rng), accuracies, rng)
     assert abs(fit.kendall_tau) < 0.1
-    assert np.ptp(fit.predictor.predict(SPACE.random(100, rng))) < 0.05
+    assert np.ptp(fit.predictor.predict(different(100, rng))) < 0.05
 
 
 def test_the_same_randomness_gives_the_same_fit() -> None:
-    population = SPACE.random(100, np.random.default_rng(3))
+    population = different(100, np.random.default_rng(3))
     accuracies = population.mean(axis=1) / 10
     one, other = (
         fit_ridge(SPACE, population, accuracies, np.random.default_rng(4)) for _ in range(2)
@@ -57,7 +62,7 @@ def test_the_same_randomness_gives_the_same_fit() -> None:
 
 def test_what_cannot_teach_is_refused() -> None:
     rng = np.random.default_rng(5)
-    population, accuracies = SPACE.random(50, rng), rng.uniform(size=50)
+    population, accuracies = different(50, rng), rng.uniform(size=50)
     with pytest.raises(FormatError, match="at least 20"):
         fit_ridge(SPACE, population[:19], accuracies[:19], rng)
     with pytest.raises(FormatError, match="49 accuracies"):

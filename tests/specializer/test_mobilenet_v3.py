@@ -45,7 +45,7 @@ def test_make_divisible_loses_at_most_a_tenth(channels: float) -> None:
     assert 0.9 * channels <= rounded < channels + 8 or rounded == 8
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(supernets, st.integers(0, 2**32 - 1))
 def test_the_parts_hold_the_operators_of_the_whole(supernet: MobileNetV3, seed: int) -> None:
     for row in supernet.space.random(5, np.random.default_rng(seed)).tolist():
@@ -97,7 +97,7 @@ def test_spec_refuses_numbers_that_make_no_sense(
 
 @pytest.mark.data
 @pytest.mark.parametrize("source", ["evonsga2", "linasnsga2"])
-def test_multiply_adds_as_published(data: Path, source: str) -> None:
+def test_multiply_adds_as_published(data_folder: Path, source: str) -> None:
     # DyNAS-T counted some 550 networks with torch hooks, which miss one multiplication: that of
     # squeeze-and-excite with its input.
     def counted(operator: Operator) -> int:
@@ -106,7 +106,7 @@ def test_multiply_adds_as_published(data: Path, source: str) -> None:
         return multiply_adds(operator)
 
     networks, published = [], []
-    with (data / "accuracy" / f"mbnv3w10_{source}_acc_macs.csv").open() as file:
+    with (data_folder / "accuracy" / f"mbnv3w10_{source}_acc_macs.csv").open() as file:
         for row in csv.DictReader(file):
             network = ast.literal_eval(row["Sub-network"])
             pairs = enumerate(zip(network["ks"], network["e"], strict=True))

@@ -51,8 +51,8 @@ def published_network(folder: Path) -> SubNetwork:
 
 
 @pytest.mark.data
-def test_answers_are_those_of_the_published_layers(data: Path) -> None:
-    path = data / "ofa" / "acc_predictor.pth"
+def test_answers_are_those_of_the_published_layers(data_folder: Path) -> None:
+    path = data_folder / "ofa" / "acc_predictor.pth"
     state = torch.load(path, map_location="cpu", weights_only=True)
     sizes = [128, 400, 400, 400, 1]
     layers = [
@@ -70,8 +70,8 @@ def test_answers_are_those_of_the_published_layers(data: Path) -> None:
 
 
 @pytest.mark.data
-def test_accuracy_rises_with_resolution(data: Path) -> None:
-    predictor = load_official(data / "ofa" / "acc_predictor.pth", WIDE)
+def test_accuracy_rises_with_resolution(data_folder: Path) -> None:
+    predictor = load_official(data_folder / "ofa" / "acc_predictor.pth", WIDE)
     population = WIDE.space.random(300, np.random.default_rng(0))
     means = []
     for context in range(len(RESOLUTIONS)):
@@ -81,29 +81,29 @@ def test_accuracy_rises_with_resolution(data: Path) -> None:
 
 
 @pytest.mark.data
-def test_published_networks_rank_as_they_were_measured(data: Path) -> None:
-    predictor = load_official(data / "ofa" / "acc_predictor.pth", WIDE)
+def test_published_networks_rank_as_they_were_measured(data_folder: Path) -> None:
+    predictor = load_official(data_folder / "ofa" / "acc_predictor.pth", WIDE)
     names = [
         "note10_lat-30ms_top1-78.4_finetune-75",
         "flops-389M_top1-79.1_finetune-75",
         "note10_lat-41ms_top1-79.3_finetune-75",
         "note10_lat-50ms_top1-79.7_finetune-75",
     ]
-    networks = [published_network(data / "ofa" / "specialized" / name) for name in names]
+    networks = [published_network(data_folder / "ofa" / "specialized" / name) for name in names]
     predicted = predictor.predict(np.array(networks, np.int16))
     assert kendall_tau(predicted, np.arange(4.0)) > 0.6
 
 
 @pytest.mark.data
-def test_a_resolution_that_it_never_learnt_is_refused(data: Path) -> None:
+def test_a_resolution_that_it_never_learnt_is_refused(data_folder: Path) -> None:
     with pytest.raises(FormatError, match=r"\[128, 144\]"):
-        load_official(data / "ofa" / "acc_predictor.pth", MobileNetV3(1.2))
+        load_official(data_folder / "ofa" / "acc_predictor.pth", MobileNetV3(1.2))
 
 
 @pytest.mark.data
-def test_another_predictor_is_refused(data: Path) -> None:
+def test_another_predictor_is_refused(data_folder: Path) -> None:
     with pytest.raises(CheckpointError, match="official"):
-        load_official(data / "ofa" / "ofa_resnet50_acc_predictor.pth", WIDE)
+        load_official(data_folder / "ofa" / "ofa_resnet50_acc_predictor.pth", WIDE)
 
 
 @pytest.mark.parametrize("content", [b"", b"accuracy", b"PK\x03\x04"])

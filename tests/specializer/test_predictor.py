@@ -79,7 +79,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@settings(deadline=None)
 @given(share=st.floats(0, 1, exclude_max=True))
 def test_a_truncated_file_is_a_clear_error(whole: Path, share: float) -> None:
     content = whole.read_bytes()
@@ -89,7 +88,7 @@ def test_a_truncated_file_is_a_clear_error(whole: Path, share: float) -> None:
         MlpPredictor.load(damaged, SPACE)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_noticed_or_harmless(whole: Path, share: float, bit: int) -> None:
     content = bytearray(whole.read_bytes())

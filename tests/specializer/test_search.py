@@ -36,7 +36,7 @@ class Counting:
         return self.predictor.predict(population)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(spaces(), seeds, st.floats(0, 1))
 def test_the_optimum_of_a_small_space_is_found(space: SearchSpace, seed: int, share: float) -> None:
     rng = np.random.default_rng(seed)
@@ -50,7 +50,7 @@ def test_the_optimum_of_a_small_space_is_found(space: SearchSpace, seed: int, sh
     assert result.evaluations <= space.size
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(spaces(), seeds)
 def test_the_tightest_budget_leaves_the_fastest(space: SearchSpace, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -115,7 +115,7 @@ def test_an_impossible_budget_asks_for_no_prediction(predictor: AccuracyPredicto
     assert counting.asked == []
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seeds)
 def test_polishing_never_loses(predictor: AccuracyPredictor, seed: int) -> None:
     rng = np.random.default_rng(seed)
