@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
-from sartor.specializer.accuracy.predictor import AccuracyPredictor
-from sartor.specializer.cost import compile_cost
+from sartor.specializer.accuracy.predictor import AccuracyPredictor, Layer, MlpPredictor
+from sartor.specializer.cost import CostTensor, compile_cost
 from sartor.specializer.search.archive import Archive
 from sartor.specializer.search.evolution import SearchSettings, search
 from sartor.specializer.search.fastest import fastest
@@ -17,7 +17,7 @@ from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
 from sartor.tables.errors import BudgetError, FormatError, InfeasibleBudgetError
 from sartor.tables.kinds import multiply_adds
 
-from .toy import every_network, random_cost, random_predictor, spaces
+from .toy import every_network, random_cost, random_predictor, space_of, spaces
 
 MOBILE = MobileNetV3(classes=10, resolutions=(96, 128, 160))
 BRIEF = SearchSettings(population=50, generations=10, parents=50)
@@ -128,6 +128,14 @@ def test_polishing_never_loses(predictor: AccuracyPredictor, seed: int) -> None:
     )
     assert cost.evaluate(polished)[0] <= budget_ms
     assert archive.score(polished)[0] >= archive.score(start[None])[0]
+
+
+def test_polishing_exchanges_one_choice_for_another() -> None:
+    space = space_of(1, ((2, 2), 2))
+    cost = CostTensor(np.array([1.0]), np.array([[[np.inf, 1, 2], [np.inf, 1, 2]]]))
+    weight = np.array([[0], [0], [0.1], [0], [0.2]], np.float32)
+    predictor = MlpPredictor(space, (Layer(weight, np.zeros(1, np.float32)),))
+    assert polish(space, cost, 4.0, Archive(predictor), (0, 2, 1)) == (0, 1, 2)
 
 
 @pytest.mark.parametrize(
