@@ -1,0 +1,5 @@
+"""The command line: one module per command, all heavy imports inside the commands."""
+
+from .app import main
+
+__all__ = ["main"]

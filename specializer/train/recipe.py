@@ -73,10 +73,10 @@ RECIPES = {
         Recipe(
             "imagenette",
             (
-                Phase("full", 3, 2e-3, (7,), 4, (6,)),
-                Phase("kernel", 2, 1e-3, (3, 5, 7), 4, (6,)),
-                Phase("depth", 3, 1e-3, (3, 5, 7), 2, (6,), extreme=True),
-                Phase("width", 6, 1e-3, extreme=True, sort_channels=True),
+                Phase("full", 2, 2e-3, (7,), 4, (6,)),
+                Phase("kernel", 1, 1e-3, (3, 5, 7), 4, (6,)),
+                Phase("depth", 2, 1e-3, (3, 5, 7), 2, (6,), extreme=True),
+                Phase("width", 5, 1e-3, extreme=True, sort_channels=True),
             ),
         ),
         Recipe(

@@ -1,0 +1,42 @@
+"""``sartor export``: a specialized network as model files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import JsonOption
+from .output import note, print_json, print_table
+
+FolderArgument = Annotated[Path, typer.Argument(help="Folder that `sartor specialize` wrote.")]
+RuntimesOption = Annotated[
+    list[str] | None,
+    typer.Option("--runtime", help="Runtime, as often as you like.", show_default="all"),
+]
+
+
+def export(
+    folder: FolderArgument, *, runtime: RuntimesOption = None, as_json: JsonOption = False
+) -> None:
+    """Write a specialized network as model.tflite and model.onnx."""
+    from ...profiler import RUNTIMES
+    from ..export import export as write
+    from ..specialization import load_specialization
+
+    artefacts = write(load_specialization(folder), folder, runtime or sorted(RUNTIMES))
+    if as_json:
+        print_json(
+            [
+                {"runtime": a.runtime, "path": str(a.path), "size_bytes": a.size_bytes}
+                for a in artefacts
+            ]
+        )
+        return
+    print_table(
+        "Exported",
+        ("file", "runtime", "size"),
+        ((a.path, a.runtime, f"{a.size_bytes / 1e6:.1f} MB") for a in artefacts),
+    )
+    note(f"prove it with: sartor verify {folder}")

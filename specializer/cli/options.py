@@ -1,0 +1,47 @@
+"""Options that several commands share, so that they mean the same everywhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..shipped import DEFAULT
+
+
+def _data_folder() -> Path:
+    """Where the user's data belong (XDG base directory specification)."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "sartor"
+
+
+DEFAULT_STORE = str(_data_folder() / "tables.sqlite")
+DEFAULT_SUPERNET = DEFAULT
+
+StoreOption = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        envvar="SARTOR_STORE",
+        help="Where latency tables are kept: a file, or a URL of a database.",
+        show_default="in your data folder",
+    ),
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="Device, as listed by `sartor devices`.")
+]
+SupernetOption = Annotated[
+    str, typer.Option("--supernet", help="A shipped supernet's name, or a file of weights.")
+]
+ThreadsOption = Annotated[
+    int, typer.Option("--threads", min=1, max=256, help="Threads that the runtime may use.")
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", help="Your images, one folder per class.", show_default=False),
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of everything random.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON on standard output.")
+]

@@ -1,0 +1,157 @@
+"""Specialization: from a supernet, a latency table and a budget to one calibrated network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from ..tables.errors import CheckpointError
+from ..tables.table import LatencyTable
+from .accuracy.predictor import AccuracyPredictor, MlpPredictor
+from .calibration_set import calibration_batches, folder_images, synthetic_images
+from .checkpoint import Checkpoint, load_supernet
+from .cost import CostTensor, compile_cost
+from .evaluate import decode, top1
+from .extract import extract
+from .images import ImageFolder
+from .recalibrate import recalibrate
+from .search.evolution import SearchResult, search
+from .search.fastest import fastest
+from .search.front import pareto_front
+from .shipped import SupernetFiles, find_supernet
+from .space import SubNetwork
+from .specialization import Choice, Specialization
+from .supernets.mobilenet_v3 import MobileNetV3
+
+
+@dataclass(frozen=True)
+class Specializer:
+    """A supernet and a latency table, loaded once and ready for any budget.
+
+    Attributes:
+        called: the supernet, as the user named it.
+        files: where its parts lie.
+        checkpoint: its weights.
+        table: of the device and the condition to specialize for.
+    """
+
+    called: str
+    files: SupernetFiles
+    checkpoint: Checkpoint
+    table: LatencyTable
+
+    @classmethod
+    def open(cls, supernet: str, table: LatencyTable) -> Specializer:
+        """Load a supernet by name or path.
+
+        Raises:
+            UnknownNameError: there is no such supernet.
+            CheckpointError: it cannot be read.
+        """
+        files = find_supernet(supernet)
+        return cls(supernet, files, load_supernet(files.weights), table)
+
+    @property
+    def spec(self) -> MobileNetV3:
+        """Widths, classes and resolutions of the supernet."""
+        return self.checkpoint.supernet.spec
+
+    @cached_property
+    def predictor(self) -> AccuracyPredictor:
+        """The supernet's accuracy predictor; CheckpointError when it has none."""
+        if self.files.accuracy is None:
+            raise CheckpointError(
+                f"{self.called} has no accuracy predictor (accuracy.npz beside the weights), "
+                "so no search can tell its sub-networks apart"
+            )
+        return MlpPredictor.load(self.files.accuracy, self.spec.space)
+
+    @cached_property
+    def latency(self) -> CostTensor:
+        """The predicted latency of every sub-network, in milliseconds.
+
+        Raises:
+            MissingOperatorError: the table does not cover the supernet.
+        """
+        return compile_cost(self.spec, self.table.latency_ms, self.table.calibration.scale)
+
+    @cached_property
+    def latency_bound(self) -> CostTensor:
+        """The upper end of every prediction's interval, in milliseconds; budgets constrain it."""
+        return self.latency.scaled(1 + self.table.calibration.margin)
+
+    def latency_ms(self, subnetwork: SubNetwork) -> float:
+        """Return the predicted latency of one sub-network in milliseconds."""
+        return float(self.latency.evaluate(np.array([subnetwork], np.int16))[0])
+
+    def search(self, budget_ms: float, seed: int) -> SearchResult:
+        """Find the most accurate sub-network whose interval ends within the budget.
+
+        Raises:
+            BudgetError: the budget is no positive number.
+            InfeasibleBudgetError: no sub-network is that fast; names the fastest.
+        """
+        rng = np.random.default_rng(seed)
+        return search(self.spec.space, self.latency_bound, budget_ms, self.predictor, rng)
+
+    def realize(
+        self, found: SearchResult, budget_ms: float, seed: int, data: Path | None
+    ) -> Specialization:
+        """Make a found sub-network a network: inherit weights, recalibrate, evaluate.
+
+        Args:
+            found: by ``search``.
+            budget_ms: that it was searched for.
+            seed: that it was searched with.
+            data: the user's images in class folders; without, the synthetic ones that ship.
+
+        Raises:
+            DatasetError: the images cannot be used.
+        """
+        network = extract(self.checkpoint.supernet, found.subnetwork)
+        network = recalibrate(network, self._images(network.resolution, data, seed))
+        accuracy, images = None, 0
+        if data is not None:
+            labelled = decode(ImageFolder.scan(data, self.checkpoint.labels), network.resolution)
+            accuracy, images = top1(network, labelled), len(labelled.labels)
+        space, bound = self.spec.space, self.latency_bound
+        prediction = self.table.predict(network.graph.operators)
+        front = pareto_front(space, bound, self.predictor, seed)
+        choice = Choice(
+            supernet=self.called,
+            width=self.spec.width,
+            resolutions=self.spec.resolutions,
+            labels=self.checkpoint.labels,
+            subnetwork=network.graph.name,
+            budget_ms=budget_ms,
+            latency_ms=prediction.latency_ms,
+            low_ms=prediction.low_ms,
+            high_ms=prediction.high_ms,
+            calibrated=prediction.calibrated,
+            accuracy=found.accuracy,
+            top1=accuracy,
+            top1_images=images,
+            multiply_adds=network.graph.multiply_adds,
+            parameters=network.graph.parameters,
+            largest_ms=self.latency_ms(space.largest),
+            fastest_ms=self.latency_ms(fastest(space, bound)),
+            table=self.table.name,
+            device=self.table.provenance.device,
+            condition=str(self.table.provenance.condition),
+            calibration_images="synthetic images" if data is None else str(data),
+            search_seconds=found.seconds,
+            evaluations=found.evaluations,
+            seed=seed,
+            front=tuple((self.latency_ms(best.subnetwork), best.accuracy) for best in front),
+        )
+        return Specialization(choice, network)
+
+    def _images(self, size: int, data: Path | None, seed: int) -> list[Tensor]:
+        if data is not None:
+            return calibration_batches(folder_images(data, np.random.default_rng(seed)), size)
+        tile = self.spec.resolutions[-1]
+        return calibration_batches(synthetic_images(self.called, self.files, tile), size)
