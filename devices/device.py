@@ -25,7 +25,11 @@ class Stream(Protocol):
     """A program on the device that reads lines and writes lines."""
 
     def send_line(self, line: str) -> None:
-        """Write one line to the program; DeviceError when it no longer reads."""
+        """Write one line to the program; DeviceError when it no longer reads.
+
+        Pipes hold some tens of kilobytes: who sends more than that ahead of reading may wait for
+        a program that waits in turn.
+        """
 
     def read_line(self, timeout_s: float) -> str | None:
         """Return the next line without its end, or None once the program has closed its output.
@@ -38,7 +42,13 @@ class Stream(Protocol):
         """Return the end of what the program wrote to standard error."""
 
     def close(self, timeout_s: float = 10) -> int:
-        """End the program's input, wait for it, kill it when it takes too long; its exit code."""
+        """End the program's input, wait for it, kill it when it takes too long.
+
+        It may be called again.
+
+        Returns:
+            The program's exit code; minus a signal's number when that ended it.
+        """
 
     def kill(self) -> None:
         """End the program at once; ``close`` has still to be called."""

@@ -92,7 +92,11 @@ class LocalStream:
     def __init__(self, argv: Sequence[str], environment: Mapping[str, str]) -> None:
         self._program = argv[0]
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (close closes it)
-        self._process = _start(argv, environment, subprocess.PIPE, self._errors.fileno())
+        try:
+            self._process = _start(argv, environment, subprocess.PIPE, self._errors.fileno())
+        except CommandFailedError:
+            self._errors.close()
+            raise
         self._input = cast("IO[bytes]", self._process.stdin)
         self._output = cast("IO[bytes]", self._process.stdout)
         self._poll = select.poll()

@@ -211,8 +211,9 @@ class AgentSession:
         return event
 
     def _death(self) -> AgentError:
-        words = self._stream.last_words() or "nothing"
-        return AgentError(f"{self._called} died; its last words: {words}")
+        words = self._stream.last_words() or "none"
+        status = self._stream.close()
+        return AgentError(f"{self._called} died with status {status}; its last words: {words}")
 
     def _end(self) -> None:
         """End the agent, and clear its folder in case it was killed."""

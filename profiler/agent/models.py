@@ -97,16 +97,20 @@ class _OnnxRuntimeModel:
     """Inputs and outputs are bound once, so that a run copies nothing."""
 
     def __init__(self, module: ModuleType, session: Any) -> None:  # noqa: ANN401 (no types)
+        def tensor(value: Any) -> Any:  # noqa: ANN401
+            # It has memory of its own: a binding keeps no array alive.
+            return module.OrtValue.ortvalue_from_shape_and_type(value.shape, np.float32, "cpu")
+
         self._session, self._binding = session, session.io_binding()
+        self._inputs, self._outputs = [], []
         rng = np.random.default_rng(0)
-        self._inputs = []
         for value in session.get_inputs():
-            values = rng.standard_normal(value.shape, np.float32)
-            self._inputs.append(module.OrtValue.ortvalue_from_numpy(values))
+            self._inputs.append(tensor(value))
+            self._inputs[-1].update_inplace(rng.standard_normal(value.shape, np.float32))
             self._binding.bind_ortvalue_input(value.name, self._inputs[-1])
         for value in session.get_outputs():
-            zeros = module.OrtValue.ortvalue_from_numpy(np.zeros(value.shape, np.float32))
-            self._binding.bind_ortvalue_output(value.name, zeros)
+            self._outputs.append(tensor(value))
+            self._binding.bind_ortvalue_output(value.name, self._outputs[-1])
 
     def run(self) -> None:
         self._session.run_with_iobinding(self._binding)
@@ -114,4 +118,4 @@ class _OnnxRuntimeModel:
     def infer(self, batch: Array) -> Array:
         self._inputs[0].update_inplace(batch)
         self.run()
-        return np.array(self._binding.copy_outputs_to_cpu()[0])
+        return np.array(self._outputs[0].numpy())

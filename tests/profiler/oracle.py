@@ -15,6 +15,8 @@ from sartor.tables.operator import Operator
 
 Array = NDArray[np.float32]
 
+torch.set_num_threads(1)  # the graphs are small, and the machine may be busy
+
 
 def evaluate(graph: Graph, weights: Weights, inputs: Mapping[str, Array]) -> Array:
     """Run a graph on inputs of shape (batch, channels, height, width)."""

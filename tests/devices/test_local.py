@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import resource
+import stat
+from pathlib import Path
+
+import pytest
+
+from sartor.devices import Device, LocalDevice
+from sartor.tables.errors import CommandFailedError, DeviceError
+
+from .contract import DeviceContract
+
+
+class TestLocalDevice(DeviceContract):
+    @pytest.fixture
+    def device(self, tmp_path_factory: pytest.TempPathFactory) -> Device:
+        return LocalDevice(tmp_path_factory.mktemp("device"))
+
+
+def test_its_files_lie_below_the_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert str(LocalDevice().root) == "/somewhere/sartor/device"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert str(LocalDevice().root) == "/home/me/.cache/sartor/device"
+
+
+def test_its_folder_is_private(tmp_path: Path) -> None:
+    sent = tmp_path / "sent"
+    sent.write_text("x")
+    device = LocalDevice(tmp_path / "device")
+    device.push(sent, device.root / "file")
+    assert stat.S_IMODE((tmp_path / "device").stat().st_mode) == 0o700
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
+    sent = tmp_path / "sent"
+    sent.write_bytes(bytes(100_000))
+    device = LocalDevice(tmp_path / "device")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(DeviceError, match="check free space"):
+            device.push(sent, device.root / "file")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list((tmp_path / "device").iterdir()) == []
+
+
+def test_a_python_that_does_not_work_is_an_error(tmp_path: Path) -> None:
+    device = LocalDevice(tmp_path)
+    device.python = "false"
+    with pytest.raises(CommandFailedError, match="false on local does not work"):
+        device.facts()

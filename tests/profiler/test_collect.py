@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sartor.devices import LocalDevice
+from sartor.profiler import Progress, collect, make_plan
+from sartor.tables.errors import AgentError, FormatError, StoreBusyError, StoreError
+from sartor.tables.operator import Operator
+from sartor.tables.provenance import Condition
+from sartor.tables.store import Store
+from sartor.tables.subject import Network
+
+from . import collect_child
+from .collect_child import CONDITION, OPERATORS, PLAN, TABLE
+from .processes import agents_of, alive, wait_until
+
+EVERYTHING = {
+    (str(target.subject), index) for target in PLAN.targets for index in range(PLAN.passes)
+}
+
+
+class InterruptionError(Exception):
+    """What a user's Ctrl-C is to a collection."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "store.db") as opened:
+        yield opened
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(1)
+
+
+@pytest.mark.parametrize("condition", [CONDITION, Condition("onnxruntime", threads=2, batch=2)])
+def test_a_table_holds_what_was_planned(
+    device: LocalDevice, store: Store, condition: Condition
+) -> None:
+    seen: list[Progress] = []
+    report = collect(device, store, TABLE, PLAN, condition, rng(), seen.append)
+    table = store.load(TABLE)
+    assert set(table.rows) == set(PLAN.operators)
+    (network,) = table.networks
+    assert network.network == Network("reference", PLAN.networks[0].operators)
+    for row in (*table.rows.values(), network.measurement):
+        assert [window.pass_index for window in row.windows] == [0, 1]
+    assert table.calibration.networks == 1
+    assert table.provenance.condition == condition
+    assert dict(table.provenance.facts)["architecture"]
+    assert (report.measured, report.resumed, report.agent_deaths) == (PLAN.windows, 0, 0)
+    assert report.failures == table.failures == {}
+    assert [progress.windows for progress in seen] == list(range(1, PLAN.windows + 1))
+    assert seen[-1].eta_s == 0 < seen[0].eta_s
+
+
+def test_the_order_is_random_and_the_same_for_the_same_generator(
+    device: LocalDevice, tmp_path: Path
+) -> None:
+    orders = []
+    for name in ("a", "b"):
+        seen: list[Progress] = []
+        with Store.open(tmp_path / name) as store:
+            collect(device, store, TABLE, PLAN, CONDITION, rng(), seen.append)
+        orders.append([str(progress.subject) for progress in seen])
+    assert orders[0] == orders[1]
+    half = len(orders[0]) // 2
+    assert sorted(orders[0][:half]) == sorted(orders[0][half:])
+    assert orders[0][:half] != orders[0][half:]
+
+
+def test_an_interrupted_collection_goes_on(device: LocalDevice, store: Store) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.windows == 40:
+            raise InterruptionError
+
+    with pytest.raises(InterruptionError):
+        collect(device, store, TABLE, PLAN, CONDITION, rng(), interrupt)
+    assert agents_of(os.getpid()) == []
+    assert len(store.done(TABLE)) == 40
+    report = collect(device, store, TABLE, PLAN, CONDITION, rng())
+    assert (report.resumed, report.measured) == (40, PLAN.windows - 40)
+    assert store.done(TABLE) == EVERYTHING
+    assert collect(device, store, TABLE, PLAN, CONDITION, rng()).measured == 0
+
+
+def test_a_killed_agent_costs_nothing(device: LocalDevice, store: Store) -> None:
+    def kill(progress: Progress) -> None:
+        if progress.windows in {5, 30}:
+            (pid,) = agents_of(os.getpid())
+            os.kill(pid, signal.SIGKILL)
+
+    report = collect(device, store, TABLE, PLAN, CONDITION, rng(), kill)
+    assert report.agent_deaths == 2
+    assert report.failures == {}
+    assert store.done(TABLE) == EVERYTHING
+    assert report.measured == PLAN.windows
+
+
+def test_a_killed_collector_loses_and_doubles_nothing(device: LocalDevice, store: Store) -> None:
+    command = [sys.executable, str(collect_child.__file__), str(device.root)]
+    where = Path(str(device.root)).parent / "store.db"
+    with subprocess.Popen([*command, str(where)], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        acknowledged = [child.stdout.readline().strip() for _ in range(45)]
+        (agent,) = agents_of(child.pid)
+        child.kill()
+        acknowledged += child.stdout.read().splitlines()
+    wait_until(lambda: not alive(agent))
+    assert list((Path(device.root) / "sessions").iterdir()) == []
+    safe = {(subject, int(index)) for index, _, subject in (a.partition(" ") for a in acknowledged)}
+    assert len(safe) == len(acknowledged) >= 45
+    found = store.done(TABLE)
+    assert safe <= found
+    assert len(found) <= len(safe) + 1
+    report = collect(device, store, TABLE, PLAN, CONDITION, rng())
+    assert (report.resumed, report.measured) == (len(found), PLAN.windows - len(found))
+    assert store.done(TABLE) == EVERYTHING
+
+
+def mortal_python(folder: Path, condition: str) -> str:
+    """A Python that is killed when it removes a file, as agents do with models, of some kind."""
+    script = folder / "python"
+    script.write_text(
+        f"#!{sys.executable}\n"
+        "import os, runpy, signal, sys\n"
+        "if sys.argv[1] == '-c':\n"
+        "    exec(sys.argv[2])\n"
+        "    sys.exit()\n"
+        "def watch(event, arguments):\n"
+        f"    if event == 'os.remove' and {condition}:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "sys.addaudithook(watch)\n"
+        "sys.argv = sys.argv[2:]\n"
+        "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)\n"
+    )
+    script.chmod(0o700)
+    return str(script)
+
+
+def test_an_operator_that_kills_agents_costs_itself_only(
+    device: LocalDevice, store: Store, tmp_path: Path
+) -> None:
+    deadly = Operator.parse("conv2d/64x7x7/kernel=5,out=64,stride=1/none/float32")
+    device.python = mortal_python(tmp_path, "os.path.getsize(arguments[0]) > 300_000")
+    plan = make_plan([deadly, *OPERATORS[:10]], passes=2)
+    report = collect(device, store, TABLE, plan, CONDITION, rng())
+    table = store.load(TABLE)
+    assert set(table.rows) == set(OPERATORS[:10])
+    assert all(len(row.windows) == 2 for row in table.rows.values())
+    assert list(report.failures) == list(table.failures) == [deadly]
+    assert "died with status -9" in table.failures[deadly]
+    assert report.agent_deaths == 2
+
+    device.python = sys.executable
+    report = collect(device, store, TABLE, plan, CONDITION, rng())
+    assert (report.resumed, report.measured, report.failures) == (20, 2, {})
+    assert store.load(TABLE).failures == {}
+
+
+def test_agents_that_always_die_end_the_collection(
+    device: LocalDevice, store: Store, tmp_path: Path
+) -> None:
+    device.python = mortal_python(tmp_path, "True")
+    with pytest.raises(AgentError, match="died with status -9"):
+        collect(device, store, TABLE, PLAN, CONDITION, rng())
+    assert store.done(TABLE) == set()
+
+
+def test_a_busy_table_is_left_alone(device: LocalDevice, store: Store) -> None:
+    collect(device, store, TABLE, make_plan(OPERATORS[:1], passes=1), CONDITION, rng())
+    with store.lease(TABLE), pytest.raises(StoreBusyError):
+        collect(device, store, TABLE, PLAN, CONDITION, rng())
+
+
+def test_other_circumstances_do_not_mix(device: LocalDevice, store: Store) -> None:
+    plan = make_plan(OPERATORS[:1], passes=1)
+    collect(device, store, TABLE, plan, CONDITION, rng())
+    with pytest.raises(StoreError, match="do not mix"):
+        collect(device, store, TABLE, plan, Condition("litert", threads=2), rng())
+
+
+def test_options_that_nobody_honours_are_refused(device: LocalDevice, store: Store) -> None:
+    with pytest.raises(FormatError, match="litert takes no options here, not 'fast'"):
+        collect(device, store, TABLE, PLAN, Condition("litert", options="fast"), rng())
+    assert store.tables() == []

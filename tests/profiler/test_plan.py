@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from sartor.profiler import Coverage, Plan, coverage, make_plan
+from sartor.profiler.reference import reference_graph
+from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
+from sartor.tables.errors import FormatError
+from sartor.tables.graph import single_operator_graph
+from sartor.tables.operator import Operator
+
+ADD = Operator.parse("add/8x4x4,8x4x4/-/none/float32")
+POOL = Operator.parse("global_average_pool/8x4x4/-/none/float32")
+
+
+def test_operators_are_planned_once_and_sorted() -> None:
+    assert make_plan([POOL, ADD, POOL]) == Plan((ADD, POOL), (), 3)
+    assert make_plan([ADD, POOL]) == make_plan([POOL, ADD])
+
+
+def test_networks_bring_their_operators() -> None:
+    spec = MobileNetV3(classes=10, resolutions=(64,))
+    network = spec.graph(spec.space.smallest)
+    plan = make_plan([ADD], [network], passes=2)
+    assert set(plan.operators) == {ADD, *network.operators}
+    assert plan.windows == 2 * (len(plan.operators) + 1)
+    assert [target.graph.name for target in plan.targets][-1] == network.name
+    assert plan.targets[0].graph == single_operator_graph(plan.operators[0])
+
+
+def test_a_plan_that_measures_nothing_is_refused() -> None:
+    with pytest.raises(FormatError, match="0 passes measure nothing"):
+        make_plan([ADD], passes=0)
+    with pytest.raises(FormatError, match="without operators"):
+        make_plan([])
+    with pytest.raises(FormatError, match="two networks are called 'reference'"):
+        make_plan([], [reference_graph(), reference_graph()])
+
+
+def test_coverage_counts_what_the_plan_wants_and_nothing_else() -> None:
+    plan = make_plan([ADD, POOL], passes=2)
+    elsewhere = Operator.parse("add/9x4x4,9x4x4/-/none/float32")
+    done = {(str(ADD), 0), (str(ADD), 1), (str(ADD), 2), (str(elsewhere), 0)}
+    assert coverage(plan, done) == Coverage(2, 1, 4, 2)
+    assert coverage(plan, done).share == 0.5
+    assert coverage(plan, ()).share == 0

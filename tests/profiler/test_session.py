@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import venv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sartor.devices import LocalDevice
+from sartor.profiler import (
+    RUNTIMES,
+    AgentSession,
+    MeasureJob,
+    Refusal,
+    Timing,
+    find_runtime,
+    session,
+)
+from sartor.profiler.reference import reference_graph
+from sartor.profiler.writers.weights import random_weights
+from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
+from sartor.tables.errors import (
+    AgentError,
+    CommandFailedError,
+    DeviceTimeoutError,
+    RuntimeMissingError,
+    UnknownNameError,
+)
+from sartor.tables.graph import Graph
+
+from .oracle import evaluate, relative_difference
+from .processes import agents_of
+
+pytestmark = pytest.mark.usefixtures("device")
+each_runtime = pytest.mark.parametrize("name", sorted(RUNTIMES))
+
+
+def session_folders(device: LocalDevice) -> list[str]:
+    folder = Path(device.root) / "sessions"
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+@each_runtime
+def test_an_agent_introduces_itself(device: LocalDevice, name: str) -> None:
+    runtime = find_runtime(name)
+    with AgentSession(device, runtime) as agent:
+        assert agent.hello.runtime_version.startswith(f"{runtime.distribution} ")
+        assert len(agent.hello.runtime_sha256) == 64
+        assert agent.hello.affinity == tuple(sorted(os.sched_getaffinity(0)))
+        assert agent.hello.python_version == sys.version.split()[0]
+    assert session_folders(device) == []
+
+
+@each_runtime
+@pytest.mark.parametrize("threads", [1, 2])
+def test_models_are_timed_in_order_and_a_broken_one_costs_itself_only(
+    device: LocalDevice, name: str, threads: int
+) -> None:
+    runtime = find_runtime(name)
+    model = runtime.write(reference_graph())
+    with AgentSession(device, runtime, threads) as agent:
+        kept = MeasureJob(agent.place(model), window_ms=5, keep=True)
+        jobs = [kept, MeasureJob(agent.place(b"broken")), MeasureJob(agent.place(model)), kept]
+        first, broken, second, third = agent.measure(jobs)
+    assert isinstance(broken, Refusal)
+    assert broken.reason
+    for timing in (first, second, third):
+        assert isinstance(timing, Timing)
+        assert len(timing.samples_us) >= 5
+        assert 1 < np.median(timing.samples_us) < 1e5
+        assert timing.started_at.endswith("+00:00")
+
+
+@each_runtime
+def test_a_network_computes_on_the_device_what_torch_computes(
+    device: LocalDevice, name: str
+) -> None:
+    spec = MobileNetV3(classes=10, resolutions=(64,))
+    bare = spec.graph(spec.space.smallest)
+    graph = Graph(bare.name, bare.inputs, bare.nodes, random_weights(bare, 7))
+    inputs = np.random.default_rng(0).standard_normal((3, 2, 3, 64, 64), np.float32)
+    runtime = find_runtime(name)
+    with AgentSession(device, runtime) as agent:
+        outputs = agent.infer(agent.place(runtime.write(graph, batch=2)), inputs)
+    assert outputs.shape == (3, 2, 10)
+    for got, batch in zip(outputs, inputs, strict=True):
+        want = evaluate(graph, graph.weights, {"input": batch})
+        assert relative_difference(got, want) <= 1e-4
+
+
+@each_runtime
+def test_feature_maps_come_back_channels_first(device: LocalDevice, name: str) -> None:
+    bare = reference_graph()
+    graph = Graph(bare.name, bare.inputs, bare.nodes, random_weights(bare, 7))
+    inputs = np.random.default_rng(0).standard_normal((1, 1, 40, 28, 28), np.float32)
+    runtime = find_runtime(name)
+    with AgentSession(device, runtime) as agent:
+        outputs = agent.infer(agent.place(runtime.write(graph)), inputs)
+    want = evaluate(graph, graph.weights, {"input": inputs[0]})
+    assert relative_difference(outputs[0], want) <= 1e-4
+
+
+def test_a_model_that_does_not_run_says_why(device: LocalDevice) -> None:
+    inputs = np.zeros((1, 1, 3, 8, 8), np.float32)
+    with (
+        AgentSession(device, find_runtime("litert")) as agent,
+        pytest.raises(AgentError, match=r"litert agent on local cannot run 1\.tflite: ValueError"),
+    ):
+        agent.infer(agent.place(b"broken"), inputs)
+
+
+def test_the_environment_forbids_telemetry(device: LocalDevice) -> None:
+    with AgentSession(device, find_runtime("litert")):
+        (pid,) = agents_of(os.getpid())
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    assert b"ORT_DISABLE_TELEMETRY=1" in environment
+
+
+def test_the_archive_is_pushed_once_and_again_when_it_is_damaged(device: LocalDevice) -> None:
+    def archive() -> Path:
+        (path,) = Path(device.root).glob("agent-*.zip")
+        return path
+
+    with AgentSession(device, find_runtime("litert")):
+        pushed = archive().stat().st_mtime_ns
+    with AgentSession(device, find_runtime("litert")):
+        assert archive().stat().st_mtime_ns == pushed
+    archive().write_bytes(b"damaged")
+    with AgentSession(device, find_runtime("litert")) as agent:
+        assert agent.hello.agent_version
+
+
+def test_a_killed_agent_is_noticed_and_leaves_nothing(device: LocalDevice) -> None:
+    with AgentSession(device, find_runtime("onnxruntime")) as agent:
+        (pid,) = agents_of(os.getpid())
+        os.kill(pid, signal.SIGKILL)
+        answers = agent.measure([MeasureJob(agent.place(b"whatever"))])
+        with pytest.raises(AgentError, match="onnxruntime agent on local died with status -9"):
+            next(answers)
+    assert session_folders(device) == []
+    assert agents_of(os.getpid()) == []
+
+
+def test_an_agent_that_hangs_is_killed(
+    device: LocalDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_JOB_TIMEOUT_S", 0.2)
+    with AgentSession(device, find_runtime("litert")) as agent:
+        (pid,) = agents_of(os.getpid())
+        os.kill(pid, signal.SIGSTOP)
+        answers = agent.measure([MeasureJob(agent.place(b"whatever"))])
+        with pytest.raises(DeviceTimeoutError, match=r"0\.2 s"):
+            next(answers)
+    assert agents_of(os.getpid()) == []
+
+
+def test_a_device_without_the_runtime_says_what_to_install(
+    device: LocalDevice, tmp_path: Path
+) -> None:
+    venv.create(tmp_path / "bare", symlinks=True)
+    device.python = str(tmp_path / "bare" / "bin" / "python")
+    with (
+        pytest.raises(RuntimeMissingError, match=r"cannot import litert.*-m pip install ai-edge"),
+        AgentSession(device, find_runtime("litert")),
+    ):
+        pass
+    assert session_folders(device) == []
+
+
+def test_a_device_without_python_is_an_error(device: LocalDevice) -> None:
+    device.python = "no-such-python"
+    with (
+        pytest.raises(CommandFailedError, match="no-such-python"),
+        AgentSession(device, find_runtime("litert")),
+    ):
+        pass
+
+
+def test_a_program_that_is_no_agent_is_an_error(device: LocalDevice) -> None:
+    device.python = "echo"
+    with (
+        pytest.raises(AgentError, match="litert agent on local answered '-m sartor_agent"),
+        AgentSession(device, find_runtime("litert")),
+    ):
+        pass
+
+
+def test_an_unknown_runtime_names_the_known_ones() -> None:
+    with pytest.raises(UnknownNameError, match=r"no runtime 'tflite'.*litert, onnxruntime"):
+        find_runtime("tflite")

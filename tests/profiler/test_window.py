@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from sartor.profiler.agent.window import MAX_SAMPLES, MIN_SAMPLES, PATIENCE, time_window
+
+
+def spin(seconds: float) -> None:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+def test_every_inference_is_a_sample_in_microseconds() -> None:
+    samples = time_window(lambda: spin(0.0005), window_ms=30, warmup_ms=0, threads=1)
+    assert len(samples.samples_us) >= MIN_SAMPLES
+    assert all(sample >= 500 for sample in samples.samples_us)
+    assert min(samples.samples_us) < 600
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_slow_models_get_a_minimum_of_samples(threads: int) -> None:
+    samples = time_window(lambda: spin(0.01), window_ms=1, warmup_ms=0, threads=threads)
+    assert MIN_SAMPLES <= len(samples.samples_us) <= PATIENCE
+
+
+def test_fast_models_get_a_maximum_of_samples() -> None:
+    samples = time_window(lambda: None, window_ms=1000, warmup_ms=0, threads=1)
+    assert len(samples.samples_us) + samples.preempted == MAX_SAMPLES
+
+
+def test_lost_time_is_dropped_and_the_fastest_stand_in_where_nothing_else_is() -> None:
+    durations = iter([0.0] * 3 + [0.001 * step for step in range(40, 0, -2)])
+    samples = time_window(lambda: time.sleep(next(durations)), window_ms=1, warmup_ms=0, threads=1)
+    assert samples.preempted == PATIENCE - MIN_SAMPLES
+    assert len(samples.samples_us) == MIN_SAMPLES
+    assert samples.samples_us == sorted(samples.samples_us)
+    assert samples.samples_us[0] >= 2000
+    assert samples.samples_us[-1] < 20_000
+
+
+def test_warming_up_is_not_timed() -> None:
+    runs = 0
+
+    def run() -> None:
+        nonlocal runs
+        runs += 1
+        spin(0.0001)
+
+    samples = time_window(run, window_ms=0, warmup_ms=10, threads=1)
+    timed = len(samples.samples_us) + samples.preempted
+    assert 3 <= runs - timed <= 105
