@@ -26,7 +26,6 @@ _DAMAGED = "is damaged; restore it from a copy, or move it away and measure agai
 _CAUSES = {
     "file is not a database": "is not a store of Sartor; name another file",
     "malformed": _DAMAGED,
-    "file is encrypted": "is not a store of Sartor; name another file",
     "readonly": "may not be written to; change its permissions, or name another store",
     "unable to open": "cannot be opened; check that it is a file in a folder you may write to",
     "disk is full": "does not fit on its disk; free some space and go on: nothing was lost",

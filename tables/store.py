@@ -21,7 +21,9 @@ from .table import LatencyTable, TableSummary
 
 
 class Store:
-    """Latency tables by name, in one SQLite file (or any database that SQLAlchemy speaks).
+    """Latency tables by name, in one SQLite file.
+
+    URLs of other databases that SQLAlchemy speaks are let through, but only SQLite is tested.
 
     Every call is one transaction. Whatever ``add_window`` has returned from survives the death of
     the process, and a pass over a subject is there once or not at all: so the store is also the

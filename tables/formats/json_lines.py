@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import numpy as np
 
@@ -97,7 +97,7 @@ def from_json_lines(content: bytes) -> LatencyTable:
     return LatencyTable.from_windows(name, provenance, windows, failures)
 
 
-def _read_manifest(values: dict[str, object]) -> tuple[str, Provenance]:
+def _read_manifest(values: dict[str, Any]) -> tuple[str, Provenance]:
     if values["format"] != FORMAT:
         raise FormatError(f"the format is {values['format']!r}, not {FORMAT!r}")
     if values["version"] != VERSION:
@@ -114,11 +114,11 @@ def _subject_to_dict(subject: Subject) -> dict[str, object]:
     return {"operator": str(subject)}
 
 
-def _read_subject(values: dict[str, object]) -> Subject:
+def _read_subject(values: dict[str, Any]) -> Subject:
     if "network" in values:
-        operators = cast("list[str]", values["operators"])
-        return Network(str(values["network"]), tuple(map(Operator.parse, operators)))
-    return Operator.parse(str(values["operator"]))
+        operators = tuple(map(Operator.parse, values["operators"]))
+        return Network(str(values["network"]), operators)
+    return Operator.parse(values["operator"])
 
 
 def _window_to_dict(window: Window) -> dict[str, object]:
@@ -132,13 +132,12 @@ def _window_to_dict(window: Window) -> dict[str, object]:
     }
 
 
-def _read_window(values: dict[str, object]) -> Window:
-    samples_us = cast("list[float]", values["samples_us"])
+def _read_window(values: dict[str, Any]) -> Window:
     return Window(
-        pass_index=int(cast("int", values["pass"])),
-        samples_us=tuple(map(float, samples_us)),
-        preempted=int(cast("int", values["preempted"])),
-        reference_us=float(cast("float", values["reference_us"])),
+        pass_index=int(values["pass"]),
+        samples_us=tuple(map(float, values["samples_us"])),
+        preempted=int(values["preempted"]),
+        reference_us=float(values["reference_us"]),
         started_at=str(values["started_at"]),
     )
 

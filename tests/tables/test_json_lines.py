@@ -74,7 +74,7 @@ def edited(line: int, **changes: object) -> bytes:
         (edited(0, subjects=3), "truncated"),
         (edited(1, operator="nonsense"), "line 2: 'nonsense' is not KIND"),
         (edited(2, operator=str(operator(1))), "line 3: .* stands there twice"),
-        (edited(1, windows=[{}]), "line 2: 'samples_us' is missing"),
+        (edited(1, windows=[{}]), "line 2: 'pass' is missing"),
         (edited(1, windows=3), "line 2"),
         (edited(1, network="whole"), "line 2: 'operators' is missing"),
     ],

@@ -7,9 +7,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import update
+import pytest
+from sqlalchemy import select, update
 
-from sartor.tables import Store
+from sartor.tables import Store, lease
 from sartor.tables.database import connect
 from sartor.tables.owner import SILENCE_S, Owner
 from sartor.tables.schema import LEASES
@@ -57,3 +58,18 @@ def test_a_silent_owner_elsewhere_loses_the_lease_and_does_not_take_it_back(
             engine.dispose()
             with other.lease("mine"):
                 assert other.find("mine").windows == 0
+
+
+def test_the_holder_of_a_lease_shows_that_it_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "HEARTBEAT_S", 0.001)
+    engine = connect(tmp_path / "store.db")
+    beats: set[float] = set()
+    with Store.open(tmp_path / "store.db") as store:
+        store.create("mine", PROVENANCE)
+        with store.lease("mine"):
+            while len(beats) < 3:
+                with engine.begin() as connection:
+                    beats |= set(connection.execute(select(LEASES.c.heartbeat_at)).scalars())
+    engine.dispose()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sartor.tables import LatencyTable, Store, Subject, Window
+from sartor.tables import LatencyTable, Store, Subject, Window, database
 from sartor.tables.errors import StoreBusyError, StoreError, StoreVersionError
 
 from . import children
@@ -144,6 +144,21 @@ def test_a_folder_without_permission_says_so(public: Path) -> None:
         f"StoreError: {where} cannot be made (Permission denied); "
         "choose a folder that you may write to\n"
     )
+
+
+def test_a_store_that_another_program_locks_says_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_LOCK_TIMEOUT_S", 0.05)
+    other = sqlite3.connect(path)
+    with Store.open(path) as store:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusyError, match="wait for, or end, the other program"):
+            store.add_window("mine", operator(9999), window(0))
+        assert len(store.done("mine")) == 300
+        other.rollback()
+        store.add_window("mine", operator(9999), window(0))
+    other.close()
 
 
 def test_a_newer_store_is_left_alone(path: Path) -> None:
