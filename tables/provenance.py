@@ -14,6 +14,9 @@ _TEXT = re.compile(
     f"({_NAME})/threads=({_COUNT}),batch=({_COUNT})/({'|'.join(DTYPES)})/(-|[a-z0-9_][a-z0-9_=,.-]*)"
 )
 
+_HARDWARE = ("architecture", "cores", "cpu_model", "governor")
+"""Facts that tell one machine from another of the same name."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Condition:
@@ -84,6 +87,7 @@ class Provenance:
     @property
     def identity(self) -> dict[str, str]:
         """What must agree, by name, before two measurements may share a table."""
+        facts = dict(self.facts)
         return {
             "device": self.device,
             "condition": str(self.condition),
@@ -91,7 +95,7 @@ class Provenance:
             "runtime binary": self.runtime_sha256,
             "agent version": self.agent_version,
             "writer version": self.writer_version,
-        }
+        } | {name: facts.get(name, "unknown") for name in _HARDWARE}
 
     def to_dict(self) -> dict[str, object]:
         """Write the provenance as an object of JSON."""

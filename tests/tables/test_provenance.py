@@ -9,6 +9,7 @@ from hypothesis import given
 from sartor.tables import Condition, Provenance
 from sartor.tables.errors import FormatError
 
+from .children import PROVENANCE
 from .strategies import conditions, provenances
 
 
@@ -73,9 +74,19 @@ def test_damaged_provenance_is_refused(provenance: Provenance) -> None:
 
 
 @given(provenances)
-def test_time_and_facts_are_no_part_of_the_identity(provenance: Provenance) -> None:
-    later = replace(provenance, created_at="later", sartor_version="next", facts=())
+def test_time_is_no_part_of_the_identity(provenance: Provenance) -> None:
+    later = replace(provenance, created_at="later", sartor_version="next")
     assert later.identity == provenance.identity
     threads = provenance.condition.threads + 1
     other = replace(provenance, condition=replace(provenance.condition, threads=threads))
     assert other.identity != provenance.identity
+
+
+def test_the_machine_is_part_of_the_identity_and_its_software_is_not() -> None:
+    def identity(**facts: str) -> dict[str, str]:
+        return replace(PROVENANCE, facts=tuple(sorted(facts.items()))).identity
+
+    assert identity(cpu_model="A", kernel="6.1") == identity(cpu_model="A", kernel="6.2")
+    assert identity(cpu_model="A") != identity(cpu_model="B")
+    assert identity(governor="performance") != identity(governor="powersave")
+    assert identity()["cores"] == "unknown"

@@ -100,6 +100,7 @@ def test_the_same_circumstances_go_on(store: Store) -> None:
         (replace(PROVENANCE, runtime_version="2.4.0"), "runtime version '2.3.0', not '2.4.0'"),
         (replace(PROVENANCE, runtime_sha256="cd"), "runtime binary"),
         (replace(PROVENANCE, writer_version="2"), "writer version"),
+        (replace(PROVENANCE, facts=(("cores", "4"),)), "cores '2', not '4'"),
     ],
 )
 def test_other_circumstances_do_not_mix(store: Store, other: Provenance, what: str) -> None:
