@@ -74,6 +74,5 @@ def calibration_batches(images: list[Image.Image], size: int) -> list[Tensor]:
     resized = (image.resize((size, size), Image.Resampling.BILINEAR) for image in images)
     pixels = np.stack([np.asarray(image) for image in resized])
     return [
-        normalise_pixels(part)
-        for part in torch.from_numpy(pixels).permute(0, 3, 1, 2).split(BATCH)
+        normalise_pixels(part) for part in torch.from_numpy(pixels).permute(0, 3, 1, 2).split(BATCH)
     ]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .images import ImageFolder, centre_crop, normalise_pixels, open_image
-from .network import Network
+from .network import Network, RunningNorm, graph_tensors, run_graph
 
 BATCH = 64
 
@@ -45,11 +45,15 @@ def decode(folder: ImageFolder, size: int) -> LabelledPixels:
 
 
 def top1(network: Network, images: LabelledPixels) -> float:
-    """Return the share of images, 0–1, whose highest logit is their label's."""
+    """Return the share of images, 0–1, whose highest logit is their label's.
+
+    The network is computed as it is deployed, BatchNorm folded, which is also faster.
+    """
+    graph = network.deployed()
+    weights, norm = graph_tensors(graph), RunningNorm(0.0)
     right = 0
-    for pixels, labels in zip(
-        images.pixels.split(BATCH), images.labels.split(BATCH), strict=True
-    ):
-        logits = network.run(normalise_pixels(pixels))
+    for pixels, labels in zip(images.pixels.split(BATCH), images.labels.split(BATCH), strict=True):
+        with torch.inference_mode():
+            logits = run_graph(graph, weights, normalise_pixels(pixels), norm)
         right += int((logits.argmax(1) == labels).sum())
     return right / len(images.labels)

@@ -1,0 +1,193 @@
+"""From trained weights to a supernet that ships: statistics, predictor, synthetic images, record.
+
+Each stage writes its file and is skipped where that is there, so an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ...tables.atomic import write_atomically
+from ..accuracy.fit import fit_ridge
+from ..calibration_set import calibration_batches, contact_sheet, synthetic_images
+from ..checkpoint import Checkpoint, save_supernet
+from ..extract import extract
+from ..images import ImageFolder
+from ..recalibrate import recalibrate
+from ..shipped import find_supernet
+from ..space import Population, SubNetwork
+from ..supernets.elastic import ElasticMobileNetV3
+from .evaluations import Evaluator, evaluate_all
+from .synthesize import synthesize
+
+SHEET_COLUMNS = 10
+SHEET_QUALITY = 92
+
+Report = Callable[[str, int, int], None]
+"""Told what is being done, and how many of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is spent on each stage.
+
+    Attributes:
+        recalibration_images: photos that BatchNorm is recalibrated with.
+        evaluated: sub-networks that the accuracy predictor learns from.
+        synthetic_images: on the sheet, a multiple of ten.
+        synthesis_steps: of the optimizer that makes them.
+        judged: random sub-networks evaluated on the whole validation split.
+        seed: of every draw.
+    """
+
+    recalibration_images: int = 512
+    evaluated: int = 200
+    synthetic_images: int = 80
+    synthesis_steps: int = 240
+    judged: int = 20
+    seed: int = 0
+
+
+def publish(
+    name: str,
+    supernet: ElasticMobileNetV3,
+    trained: ImageFolder,
+    held_out: ImageFolder,
+    validation: ImageFolder,
+    labels: Sequence[str],
+    metadata: dict[str, str],
+    folder: Path,
+    effort: Effort,
+    report: Report,
+) -> None:
+    """Write everything that a shipped supernet consists of.
+
+    Args:
+        name: of the supernet.
+        supernet: trained.
+        trained: images that it was trained on, to recalibrate with.
+        held_out: training images that it has not seen; the predictor learns from these.
+        validation: images that nothing was chosen by; the record is about these.
+        labels: of the classes: names of the folders that images of each come in.
+        metadata: where the weights come from.
+        folder: to write to.
+        effort: how much is spent.
+        report: told what is being done.
+
+    Raises:
+        DatasetError: an image cannot be read.
+        OutputError: the folder cannot be written.
+    """
+    rng = np.random.default_rng(effort.seed)
+    chosen = rng.permutation(len(trained))[: effort.recalibration_images]
+    calibration = trained.subset(sorted(chosen.tolist()))
+    evaluator = Evaluator(supernet, calibration, held_out)
+    _store_statistics(supernet, evaluator)
+    weights = folder / "supernet.safetensors"
+    save_supernet(Checkpoint(name, supernet, tuple(labels), metadata), weights)
+    space = supernet.spec.space
+    if not (folder / "accuracy.npz").exists():
+        population = np.unique(space.random(effort.evaluated, rng), axis=0)
+        accuracies = evaluate_all(
+            evaluator,
+            supernet,
+            _subnetworks(population),
+            folder / "evaluations.jsonl",
+            lambda done: report("evaluate for the predictor", done, len(population)),
+        )
+        fit = fit_ridge(space, population, np.array(list(accuracies.values())), rng)
+        fit.predictor.save(folder / "accuracy.npz")
+        _write_json(
+            folder / "predictor.json",
+            {
+                "networks": fit.networks,
+                "held_out_images": len(held_out),
+                "kendall_tau": fit.kendall_tau,
+                "mean_absolute_error": fit.mean_absolute_error,
+                "penalty": fit.penalty,
+            },
+        )
+    if not (folder / "calibration.jpg").exists():
+        _make_sheet(evaluator, supernet, folder / "calibration.jpg", effort, report)
+    _judge(name, supernet, calibration, validation, folder, effort, report)
+
+
+@torch.no_grad()
+def _store_statistics(supernet: ElasticMobileNetV3, evaluator: Evaluator) -> None:
+    """Give the supernet the BatchNorm statistics of its largest sub-network."""
+    largest = supernet.spec.space.largest
+    gathered = evaluator.network(largest).weights
+    for name, view in supernet.weights(largest).items():
+        if ".running_" in name:
+            view.copy_(gathered[name])
+
+
+def _make_sheet(
+    evaluator: Evaluator,
+    supernet: ElasticMobileNetV3,
+    path: Path,
+    effort: Effort,
+    report: Report,
+) -> None:
+    """Make synthetic images from several sub-networks' statistics, and lay them out."""
+    space, rng = supernet.spec.space, np.random.default_rng(effort.seed + 1)
+    spread = [space.largest, space.smallest, *_subnetworks(space.random(4, rng))]
+    images = synthesize(
+        [evaluator.network(subnetwork) for subnetwork in spread],
+        effort.synthetic_images,
+        supernet.spec.resolutions[-1],
+        effort.synthesis_steps,
+        effort.seed,
+        lambda step, _: report("make synthetic images", step, effort.synthesis_steps),
+    )
+    content = io.BytesIO()
+    sheet = contact_sheet(images, SHEET_COLUMNS)
+    sheet.save(content, "JPEG", quality=SHEET_QUALITY, subsampling=0)
+    write_atomically(path, content.getvalue())
+
+
+def _judge(
+    name: str,
+    supernet: ElasticMobileNetV3,
+    calibration: ImageFolder,
+    validation: ImageFolder,
+    folder: Path,
+    effort: Effort,
+    report: Report,
+) -> None:
+    """Record accuracies on the validation split, recalibrated with photos and synthetically."""
+    space, spec = supernet.spec.space, supernet.spec
+    evaluator = Evaluator(supernet, calibration, validation)
+    sheet = synthetic_images(name, find_supernet(str(folder)), spec.resolutions[-1])
+    random = space.random(effort.judged, np.random.default_rng(effort.seed + 2))
+    judged = [space.largest, space.smallest, *_subnetworks(random)]
+    rows = []
+    for index, subnetwork in enumerate(judged):
+        inherited = extract(supernet, subnetwork)
+        synthetic = recalibrate(inherited, calibration_batches(sheet, inherited.resolution))
+        rows.append(
+            {
+                "subnetwork": space.text(subnetwork),
+                "multiply_adds": inherited.graph.multiply_adds,
+                "top1": evaluator.top1(evaluator.network(subnetwork)),
+                "top1_synthetic": evaluator.top1(synthetic),
+                "top1_not_recalibrated": evaluator.top1(inherited),
+            }
+        )
+        report("judge on the validation split", index + 1, len(judged))
+    _write_json(folder / "accuracy.json", {"images": len(validation), "subnetworks": rows})
+
+
+def _subnetworks(population: Population) -> list[SubNetwork]:
+    return [tuple(map(int, row)) for row in population]
+
+
+def _write_json(path: Path, document: dict[str, object]) -> None:
+    write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())
