@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"  # on a busy machine, threads that wait for each other crawl
 
 settings.register_profile("sartor", deadline=None)  # a shared machine is slow at times
 settings.load_profile("sartor")

@@ -6,7 +6,6 @@ is written here, and unpacked into the user's cache; nothing is redistributed.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import http.client
 import shutil
@@ -212,5 +211,5 @@ def _unpack(packed: Path, target: Path) -> None:
                         shutil.copyfileobj(content, file)
                 else:
                     raise DatasetError(f"{packed} holds more than files and folders; do not use it")
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+    except (tarfile.TarError, EOFError, zlib.error) as error:
         raise DatasetError(f"{packed} is damaged ({error}); copy or download it again") from error

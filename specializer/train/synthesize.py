@@ -17,7 +17,7 @@ import torch.nn.functional as functional
 from PIL import Image
 from torch import Tensor
 
-from ..images import MEAN, STD
+from ..description import MEAN, STD
 from ..network import BatchStatisticsNorm, Network, TensorMap, run_graph
 
 LEARNING_RATE = 0.05
