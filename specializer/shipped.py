@@ -10,7 +10,6 @@ from .description import SUFFIX, read_description
 from .supernets.mobilenet_v3 import MobileNetV3
 
 ASSETS = Path(__file__).with_name("assets")
-DEFAULT = "ofa-mbv3-imagenette"
 
 _WEIGHTS, _ACCURACY, _CALIBRATION = f"supernet{SUFFIX}", "accuracy.npz", "calibration.jpg"
 

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from ..shipped import DEFAULT
 
 
 def _data_folder() -> Path:
@@ -17,8 +16,9 @@ def _data_folder() -> Path:
 
 
 DEFAULT_STORE = str(_data_folder() / "tables.sqlite")
-DEFAULT_SUPERNET = DEFAULT
+DEFAULT_SUPERNET = "ofa-mbv3-imagenette"
 
+FolderArgument = Annotated[Path, typer.Argument(help="Folder that `sartor specialize` wrote.")]
 StoreOption = Annotated[
     str,
     typer.Option(
@@ -37,6 +37,10 @@ SupernetOption = Annotated[
 ThreadsOption = Annotated[
     int, typer.Option("--threads", min=1, max=256, help="Threads that the runtime may use.")
 ]
+RuntimesOption = Annotated[
+    list[str] | None,
+    typer.Option("--runtime", help="Runtime, as often as you like.", show_default="all"),
+]
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", help="Your images, one folder per class.", show_default=False),
@@ -45,3 +49,14 @@ SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of everything ra
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON on standard output.")
 ]
+
+
+def chosen_runtimes(named: list[str] | None) -> list[str]:
+    """Return the runtimes that were named, each once, or all there are.
+
+    Raises:
+        UnknownNameError: one of them is not known.
+    """
+    from ...profiler import RUNTIMES, find_runtime
+
+    return list(dict.fromkeys(find_runtime(name).name for name in named or sorted(RUNTIMES)))
