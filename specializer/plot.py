@@ -5,34 +5,39 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+import numpy as np
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ..tables.calibration import Prediction
+    from .choice import Choice
     from .report import Report
+    from .verify import MeasuredLatency
 
 
 def report_png(report: Report) -> bytes:
     """Draw a report as a PNG file."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     search, proof = figure.subplots(1, 2)
-    _draw_search(search, report)
+    _draw_search(search, report.choice)
     _draw_proof(proof, report)
-    figure.suptitle(f"{report.choice.supernet} for {report.choice.device}", fontsize=11)
+    figure.suptitle(report.title, fontsize=11)
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=120)
     return content.getvalue()
 
 
-def _draw_search(axes: Axes, report: Report) -> None:
-    choice = report.choice
-    latencies, accuracies = zip(*choice.front, strict=True)
-    axes.plot(latencies, [100 * a for a in accuracies], "o-", color="0.6", label="best per budget")
-    axes.plot(choice.latency_ms, 100 * choice.accuracy, "*", color="C0", ms=16, label="chosen")
-    axes.axvline(choice.budget_ms, color="C3", linestyle="--", label="budget")
+def _draw_search(axes: Axes, choice: Choice) -> None:
+    """Draw what other budgets would have bought, and what this one did."""
+    latencies_ms, accuracies = np.reshape(choice.search.front, (-1, 2)).T
+    axes.plot(latencies_ms, 100 * accuracies, "o-", color="0.6", label="best per budget")
+    chosen = choice.latency.latency_ms, 100 * choice.accuracy.predicted
+    axes.plot(*chosen, "*", color="C0", ms=16, label="chosen")
+    axes.axvline(choice.target.budget_ms, color="C3", linestyle="--", label="budget")
     axes.set(
-        xlabel=f"predicted latency, ms ({choice.condition.partition('/')[0]})",
+        xlabel=f"predicted latency, ms ({choice.target.condition.partition('/')[0]})",
         ylabel="predicted top-1, %",
         title="Search",
     )
@@ -41,24 +46,19 @@ def _draw_search(axes: Axes, report: Report) -> None:
 
 
 def _draw_proof(axes: Axes, report: Report) -> None:
-    choice = report.choice
-    bars = [("predicted", choice.latency_ms, choice.low_ms, choice.high_ms, "0.7")]
-    bars += [
-        (
-            f"{proof.runtime}\nmeasured",
-            proof.latency_ms,
-            proof.low_ms,
-            proof.high_ms,
-            "C2" if proof.holds else "C3",
-        )
-        for proof in report.proofs
-    ]
-    for name, latency_ms, low_ms, high_ms, colour in bars:
-        below, above = max(0.0, latency_ms - low_ms), max(0.0, high_ms - latency_ms)
-        axes.bar(name, latency_ms, color=colour, yerr=[[below], [above]], capsize=4)
-        axes.annotate(
-            f"{latency_ms:.2f} ms", (name, 0), (0, 4), textcoords="offset points", ha="center"
-        )
-    axes.axhline(choice.budget_ms, color="C3", linestyle="--", label="budget")
+    """Draw the predicted latency beside the measured ones, with their intervals."""
+    target = report.choice.target
+    _draw_bar(axes, "predicted", report.choice.latency, "0.7")
+    for proof in report.proofs:
+        _draw_bar(axes, f"{proof.runtime}\nmeasured", proof.measured, "C2" if proof.holds else "C3")
+    axes.axhline(target.budget_ms, color="C3", linestyle="--", label="budget")
     axes.set(ylabel="latency, ms", title="Proof" if report.holds else "Proof: does not hold")
     axes.legend(loc="upper right", fontsize=8)
+
+
+def _draw_bar(axes: Axes, name: str, latency: Prediction | MeasuredLatency, colour: str) -> None:
+    middle_ms = latency.latency_ms
+    reach_ms = [[middle_ms - latency.low_ms], [latency.high_ms - middle_ms]]
+    axes.bar(name, middle_ms, color=colour, yerr=reach_ms, capsize=4)
+    label = f"{middle_ms:.2f} ms"
+    axes.annotate(label, (name, 0), (0, 4), textcoords="offset points", ha="center")

@@ -39,8 +39,8 @@ def recalibrate(network: Network, batches: Iterable[Tensor]) -> Network:
     if not gather.images:
         raise DatasetError("recalibration needs images and got none; name a folder with --data")
     weights = dict(network.weights)
-    for node, (mean, square) in gather.moments.items():
-        mean, square = mean / gather.images, square / gather.images
+    for node, (total, square_total) in gather.moments.items():
+        mean, square = total / gather.images, square_total / gather.images
         weights[f"{node}.norm.running_mean"] = mean.float()
         weights[f"{node}.norm.running_var"] = (square - mean * mean).clamp_min(0).float()
     return Network(network.graph, weights, network.eps)

@@ -7,16 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from ..devices.device import Device
 from ..tables.atomic import write_atomically
 from .calibration_set import calibration_batches, synthetic_images
+from .choice import Choice, Origin
 from .evaluate import decode
 from .export import exported
 from .images import ImageFolder, normalise_pixels
 from .shipped import find_supernet
-from .specialization import Choice, load_specialization
+from .specialization import load_specialization
 from .verify import Proof, verify
 
 
@@ -32,9 +35,14 @@ class Report:
         """Whether every artefact computes what it should, within the budget."""
         return all(proof.holds for proof in self.proofs)
 
+    @property
+    def title(self) -> str:
+        """What was made for what."""
+        return f"{Path(self.choice.origin.supernet).name} for {self.choice.target.device}"
+
     def document(self) -> dict[str, object]:
         """Return the report as an object of JSON."""
-        proofs = [asdict(proof) | {"holds": proof.holds} for proof in self.proofs]
+        proofs = [asdict(proof) | {"verdict": proof.verdict} for proof in self.proofs]
         return {"holds": self.holds, "choice": asdict(self.choice), "proofs": proofs}
 
 
@@ -42,10 +50,12 @@ def make_report(
     folder: Path,
     device: Device,
     runtimes: Sequence[str],
+    *,
     threads: int,
+    passes: int,
     data: Path | None,
     images: int,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Callable[[int, str], None] = lambda _done, _what: None,
 ) -> Report:
     """Run a specialization's artefacts on a device and judge them.
 
@@ -54,17 +64,30 @@ def make_report(
         device: to run on.
         runtimes: whose artefacts to run.
         threads: that they may use.
+        passes: processes that each artefact is timed in.
         data: the user's labelled images; without, the synthetic ones are compared on.
         images: how many, at most.
-        progress: told what is being done.
+        progress: told how many processes have ended, and what comes next.
+
+    Raises:
+        CheckpointError: the folder holds no specialization, or lacks an artefact.
+        DatasetError: the images cannot be used.
+        AgentError: an artefact does not run.
     """
     specialization = load_specialization(folder)
     choice, network = specialization.choice, specialization.network
-    pixels, labels = _inputs(choice, network.resolution, data, images)
     artefacts = exported(folder, runtimes)
-    budget_ms = choice.budget_ms
+    pixels, labels = _inputs(choice.origin, network.resolution, data, images)
     proofs = verify(
-        network, artefacts, device, budget_ms, pixels, labels, threads=threads, progress=progress
+        network,
+        artefacts,
+        device,
+        choice.target.budget_ms,
+        pixels,
+        labels,
+        threads=threads,
+        passes=passes,
+        progress=progress,
     )
     return Report(choice, proofs)
 
@@ -86,15 +109,14 @@ def save_report(report: Report, folder: Path) -> Path | None:
 
 
 def _inputs(
-    choice: Choice, size: int, data: Path | None, count: int
+    origin: Origin, size: int, data: Path | None, count: int
 ) -> tuple[Tensor, list[int] | None]:
     """Prepare real images to compare on: (N, 3, size, size), and their labels where known."""
     if data is None:
-        files = find_supernet(choice.supernet)
-        shipped = synthetic_images(choice.supernet, files, choice.resolutions[-1])[:count]
-        (batch, *_) = calibration_batches(shipped, size)
-        return batch, None
-    folder = ImageFolder.scan(data, choice.labels)
-    step = max(1, len(folder) // count)
-    labelled = decode(folder.subset(range(0, step * min(count, len(folder)), step)), size)
+        files = find_supernet(origin.supernet)
+        shipped = synthetic_images(origin.supernet, files, origin.resolutions[-1])[:count]
+        return torch.cat(calibration_batches(shipped, size)), None
+    folder = ImageFolder.scan(data, origin.labels)
+    chosen = np.linspace(0, len(folder) - 1, min(count, len(folder))).round().astype(int)
+    labelled = decode(folder.subset(chosen.tolist()), size)
     return normalise_pixels(labelled.pixels), labelled.labels.tolist()

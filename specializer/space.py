@@ -49,12 +49,24 @@ class SearchSpace:
     Attributes:
         name: of the supernet that it belongs to.
         contexts: labels, from the cheapest to the dearest.
-        stages: slots by stage.
+        stages: slots by stage, those that cannot be empty first.
+
+    Raises:
+        FormatError: a slot that cannot be empty stands behind one that can.
     """
 
     name: str
     contexts: tuple[str, ...]
     stages: tuple[tuple[Slot, ...], ...]
+
+    def __post_init__(self) -> None:
+        for stage in self.stages:
+            for slot in stage[required_slots(stage) :]:
+                if not slot.optional:
+                    raise FormatError(
+                        f"{slot.name} of {self.name} cannot be empty, yet slots before it can; "
+                        "a stage begins with the slots that cannot"
+                    )
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -93,8 +105,7 @@ class SearchSpace:
         )
         first = 0
         for stage in self.stages:
-            required = sum(not slot.optional for slot in stage)
-            depth = rng.integers(required, len(stage) + 1, count)
+            depth = rng.integers(required_slots(stage), len(stage) + 1, count)
             population[:, first : first + len(stage)] *= np.arange(len(stage)) < depth[:, None]
             first += len(stage)
         contexts = rng.integers(0, len(self.contexts), (count, 1), dtype=np.int16)
@@ -152,13 +163,13 @@ class SearchSpace:
             raise FormatError(f"{tuple(subnetwork)} is no sub-network of {self.name}")
 
 
+def required_slots(stage: Sequence[Slot]) -> int:
+    """Count the slots of a stage that cannot be empty; they are its first ones."""
+    return sum(not slot.optional for slot in stage)
+
+
 def _stage_size(stage: tuple[Slot, ...]) -> int:
-    """Count a stage's fillings: one sum over its depths."""
-    total, filled = 0, 1
-    for index, slot in enumerate(stage):
-        if slot.optional and (index == 0 or not stage[index - 1].optional):
-            total += filled
-        filled *= len(slot.choices)
-        if slot.optional:
-            total += filled
-    return total if any(slot.optional for slot in stage) else filled
+    """Count a stage's fillings: of each depth as many as its slots have choices, multiplied."""
+    counts = [len(slot.choices) for slot in stage]
+    depths = range(required_slots(stage), len(stage) + 1)
+    return sum(math.prod(counts[:depth]) for depth in depths)

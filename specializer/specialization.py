@@ -7,79 +7,24 @@ weights, BatchNorm recalibrated and not yet folded). ``export`` and ``verify`` s
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import numpy as np
+import torch
 
 from ..tables.atomic import write_atomically
 from ..tables.errors import CheckpointError
+from .choice import Choice
+from .documents import from_document
 from .network import Network
-from .supernets.mobilenet_v3 import BATCH_NORM_EPS, MobileNetV3, supernet_spec
+from .space import SubNetwork
+from .supernets.elastic import ElasticMobileNetV3
+from .supernets.mobilenet_v3 import BATCH_NORM_EPS, MobileNetV3
 
 FORMAT = 1
 DESCRIPTION, WEIGHTS = "specialization.json", "network.safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which sub-network was chosen, for what budget, by which evidence.
-
-    Attributes:
-        supernet: name or path.
-        width: of the supernet.
-        resolutions: of the supernet, in pixels.
-        labels: the classes, in the order of the logits.
-        subnetwork: as the search space writes it.
-        budget_ms: the latency that it must not exceed.
-        latency_ms: predicted.
-        low_ms: lower end of the prediction's interval.
-        high_ms: upper end of the prediction's interval.
-        calibrated: whether the table knew how far its predictions are off.
-        accuracy: predicted top-1, 0–1; None without a predictor for the supernet.
-        top1: measured on ``top1_images`` images of the user; None where there were none.
-        multiply_adds: of one image.
-        parameters: number of weights.
-        largest_ms: predicted latency of the supernet's largest sub-network.
-        fastest_ms: predicted latency of its fastest one.
-        table: name of the latency table.
-        device: that the table was measured on.
-        condition: of the table, as text.
-        calibration_images: how many images BatchNorm was recalibrated with, and which.
-        search_seconds: wall time of the search.
-        evaluations: networks that it predicted the accuracy of.
-        seed: of the search.
-        front: (latency in ms, accuracy) of the best networks for other budgets.
-    """
-
-    supernet: str
-    width: float
-    resolutions: tuple[int, ...]
-    labels: tuple[str, ...]
-    subnetwork: str
-    budget_ms: float
-    latency_ms: float
-    low_ms: float
-    high_ms: float
-    calibrated: bool
-    accuracy: float
-    top1: float | None
-    top1_images: int
-    multiply_adds: int
-    parameters: int
-    largest_ms: float
-    fastest_ms: float
-    table: str
-    device: str
-    condition: str
-    calibration_images: str
-    search_seconds: float
-    evaluations: int
-    seed: int
-    front: tuple[tuple[float, float], ...]
-
-    @property
-    def spec(self) -> MobileNetV3:
-        """The supernet that the sub-network belongs to."""
-        return supernet_spec(self.width, len(self.labels), self.resolutions)
+_AGAIN = "make it again with: sartor specialize"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,23 +51,23 @@ def load_choice(folder: Path) -> Choice:
         CheckpointError: the folder holds no specialization, or a damaged or newer one.
     """
     path = folder / DESCRIPTION
-    hint = "make it with: sartor specialize"
     try:
         document = json.loads(path.read_text("utf-8"))
         version = document.pop("format")
         if version > FORMAT:
-            raise CheckpointError(f"{path} was written by a newer Sartor; upgrade this one")
-        if document.keys() != {field.name for field in fields(Choice)}:
-            raise CheckpointError(f"{path} is damaged; {hint}")
-        for name in ("resolutions", "labels"):
-            document[name] = tuple(document[name])
-        document["front"] = tuple((float(ms), float(top1)) for ms, top1 in document["front"])
-        choice = Choice(**document)
-        choice.spec.space.parse(choice.subnetwork)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{folder} holds no specialized network; {hint}") from error
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); {hint}") from error
+            raise CheckpointError(
+                f"{path} was written by a newer Sartor (format {version}, this one reads "
+                f"{FORMAT}); update Sartor, or {_AGAIN}"
+            )
+        choice = from_document(Choice, document)
+        choice.origin.spec.space.parse(choice.subnetwork)
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder} holds no specialized network: cannot read {path.name} "
+            f"({error.strerror}); make one with: sartor specialize --out {folder}"
+        ) from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); {_AGAIN}") from error
     return choice
 
 
@@ -132,21 +77,28 @@ def load_specialization(folder: Path) -> Specialization:
     Raises:
         CheckpointError: a file is missing, damaged, or from a newer Sartor.
     """
-    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     choice = load_choice(folder)
-    graph = choice.spec.graph(choice.spec.space.parse(choice.subnetwork))
-    path = folder / WEIGHTS
+    spec, path = choice.origin.spec, folder / WEIGHTS
+    subnetwork = spec.space.parse(choice.subnetwork)
     try:
         weights = load(path.read_bytes())
-        network = Network(graph, weights, BATCH_NORM_EPS)
-        network.deployed()
-        if not all(torch.isfinite(value).all() for value in weights.values()):
-            raise CheckpointError(f"{path} holds weights that are no numbers")
-    except (OSError, SafetensorError, ValueError, KeyError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read ({error}); make it again with: sartor specialize"
-        ) from error
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}; {_AGAIN}") from error
+    except (SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); {_AGAIN}") from error
+    if {name: value.shape for name, value in weights.items()} != _shapes(spec, subnetwork):
+        raise CheckpointError(f"{path} holds another network than {DESCRIPTION} names; {_AGAIN}")
+    network = Network(spec.graph(subnetwork), weights, BATCH_NORM_EPS)
+    if not all(np.isfinite(value).all() for value in network.deployed().weights.values()):
+        raise CheckpointError(f"{path} holds weights that are no finite numbers; {_AGAIN}")
     return Specialization(choice, network)
+
+
+def _shapes(spec: MobileNetV3, subnetwork: SubNetwork) -> dict[str, torch.Size]:
+    """Return the shape of every weight of a sub-network, without computing any."""
+    with torch.device("meta"):
+        weights = ElasticMobileNetV3(spec).weights(subnetwork)
+    return {name: value.shape for name, value in weights.items()}

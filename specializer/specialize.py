@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
-from ..tables.errors import CheckpointError
+from ..tables.errors import CheckpointError, MissingOperatorError
 from ..tables.table import LatencyTable
 from .accuracy.predictor import AccuracyPredictor, MlpPredictor
 from .calibration_set import calibration_batches, folder_images, synthetic_images
 from .checkpoint import Checkpoint, load_supernet
+from .choice import Accuracy, Choice, Origin, Search, Target
 from .cost import CostTensor, compile_cost
 from .evaluate import decode, top1
 from .extract import extract
 from .images import ImageFolder
+from .network import Network
 from .recalibrate import recalibrate
 from .search.evolution import SearchResult, search
 from .search.fastest import fastest
 from .search.front import pareto_front
-from .shipped import SupernetFiles, find_supernet
+from .shipped import SupernetFiles, find_supernet, shipped_supernets
 from .space import SubNetwork
-from .specialization import Choice, Specialization
+from .specialization import Specialization
 from .supernets.mobilenet_v3 import MobileNetV3
 
 
@@ -33,7 +37,7 @@ class Specializer:
     """A supernet and a latency table, loaded once and ready for any budget.
 
     Attributes:
-        called: the supernet, as the user named it.
+        called: the supernet's name, or its absolute path.
         files: where its parts lie.
         checkpoint: its weights.
         table: of the device and the condition to specialize for.
@@ -53,7 +57,9 @@ class Specializer:
             CheckpointError: it cannot be read.
         """
         files = find_supernet(supernet)
-        return cls(supernet, files, load_supernet(files.weights), table)
+        shipped = supernet in shipped_supernets()
+        called = supernet if shipped else str(Path(supernet).resolve())
+        return cls(called, files, load_supernet(files.weights), table)
 
     @property
     def spec(self) -> MobileNetV3:
@@ -75,9 +81,27 @@ class Specializer:
         """The predicted latency of every sub-network, in milliseconds.
 
         Raises:
-            MissingOperatorError: the table does not cover the supernet.
+            MissingOperatorError: the table does not cover the supernet; says what does.
         """
-        return compile_cost(self.spec, self.table.latency_ms, self.table.calibration.scale)
+        try:
+            return compile_cost(self.spec, self.table.latency_ms, self.table.calibration.scale)
+        except MissingOperatorError as error:
+            raise MissingOperatorError(
+                error.operator, error.near, error.failure, self._profile_command
+            ) from error
+
+    @property
+    def _profile_command(self) -> str:
+        """What measures every operator of the supernet into this table."""
+        device, condition = self.table.provenance.device, self.table.provenance.condition
+        options = {
+            "--supernet": self.called,
+            "--device": device,
+            "--runtime": condition.runtime,
+            "--threads": str(condition.threads),
+            "--table": self.table.name,
+        }
+        return shlex.join(["sartor", "profile", *chain.from_iterable(options.items())])
 
     @cached_property
     def latency_bound(self) -> CostTensor:
@@ -114,41 +138,41 @@ class Specializer:
         """
         network = extract(self.checkpoint.supernet, found.subnetwork)
         network = recalibrate(network, self._images(network.resolution, data, seed))
-        accuracy, images = None, 0
-        if data is not None:
-            labelled = decode(ImageFolder.scan(data, self.checkpoint.labels), network.resolution)
-            accuracy, images = top1(network, labelled), len(labelled.labels)
-        space, bound = self.spec.space, self.latency_bound
-        prediction = self.table.predict(network.graph.operators)
-        front = pareto_front(space, bound, self.predictor, seed)
+        provenance = self.table.provenance
         choice = Choice(
-            supernet=self.called,
-            width=self.spec.width,
-            resolutions=self.spec.resolutions,
-            labels=self.checkpoint.labels,
+            origin=Origin(
+                self.called, self.spec.width, self.spec.resolutions, self.checkpoint.labels
+            ),
             subnetwork=network.graph.name,
-            budget_ms=budget_ms,
-            latency_ms=prediction.latency_ms,
-            low_ms=prediction.low_ms,
-            high_ms=prediction.high_ms,
-            calibrated=prediction.calibrated,
-            accuracy=found.accuracy,
-            top1=accuracy,
-            top1_images=images,
+            target=Target(self.table.name, provenance.device, str(provenance.condition), budget_ms),
+            latency=self.table.predict(network.graph.operators),
+            accuracy=self._accuracy(network, found.accuracy, data),
+            search=self._account(found, seed),
             multiply_adds=network.graph.multiply_adds,
             parameters=network.graph.parameters,
-            largest_ms=self.latency_ms(space.largest),
-            fastest_ms=self.latency_ms(fastest(space, bound)),
-            table=self.table.name,
-            device=self.table.provenance.device,
-            condition=str(self.table.provenance.condition),
-            calibration_images="synthetic images" if data is None else str(data),
-            search_seconds=found.seconds,
-            evaluations=found.evaluations,
-            seed=seed,
-            front=tuple((self.latency_ms(best.subnetwork), best.accuracy) for best in front),
+            recalibrated_with="synthetic images" if data is None else str(data),
         )
         return Specialization(choice, network)
+
+    def _accuracy(self, network: Network, predicted: float, data: Path | None) -> Accuracy:
+        """Put what was predicted beside what the user's images show."""
+        if data is None:
+            return Accuracy(predicted, None, 0)
+        images = decode(ImageFolder.scan(data, self.checkpoint.labels), network.resolution)
+        return Accuracy(predicted, top1(network, images), len(images.labels))
+
+    def _account(self, found: SearchResult, seed: int) -> Search:
+        """Put what a search found among what it could have found."""
+        space, bound = self.spec.space, self.latency_bound
+        front = pareto_front(space, bound, self.predictor, seed)
+        return Search(
+            seed=seed,
+            seconds=found.seconds,
+            evaluations=found.evaluations,
+            fastest_ms=self.latency_ms(fastest(space, bound)),
+            largest_ms=self.latency_ms(space.largest),
+            front=tuple((self.latency_ms(best.subnetwork), best.accuracy) for best in front),
+        )
 
     def _images(self, size: int, data: Path | None, seed: int) -> list[Tensor]:
         if data is not None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..devices.device import Device
+from ..profiler.messages import MeasureJob, Refusal
 from ..profiler.runtimes import find_runtime
-from ..profiler.session import AgentSession, MeasureJob, Refusal
+from ..profiler.session import AgentSession
 from ..tables.errors import AgentError
 from ..tables.measurement import Measurement, Window
 from .export import Artefact
@@ -26,6 +27,46 @@ WARMUP_MS = 100.0
 _UNCORRECTED_US = 1.0
 """A proof is what a clock showed: no reference model, no correction."""
 
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How an artefact's logits compare with torch's on the same images.
+
+    Attributes:
+        images: how many both computed.
+        difference: largest absolute difference of the logits, over torch's largest logit; None
+            where the artefact gives numbers that are none.
+        agreement: share of the images with the same top-1, 0–1.
+        top1: accuracy of the artefact itself, 0–1; None where the images have no labels.
+    """
+
+    images: int
+    difference: float | None
+    agreement: float
+    top1: float | None
+
+    @property
+    def same(self) -> bool:
+        """Whether the artefact computes what torch computes."""
+        return self.difference is not None and self.difference <= TOLERANCE
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredLatency:
+    """How long an artefact takes on a device.
+
+    Attributes:
+        latency_ms: median over processes.
+        low_ms: lower end of its 95 % confidence interval; the median itself after one process.
+        high_ms: upper end of it.
+    """
+
+    latency_ms: float
+    low_ms: float
+    high_ms: float
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -37,14 +78,9 @@ class Proof:
         device: name.
         threads: that the runtime used.
         size_bytes: of the artefact.
-        images: how many were computed by both the artefact and torch.
-        difference: largest absolute difference of the logits, over torch's largest logit.
-        agreement: share of the images with the same top-1 as torch, 0–1.
-        top1: accuracy of the artefact itself, 0–1; None where the images have no labels.
-        latency_ms: median over processes.
-        low_ms: lower end of the median's 95 % confidence interval.
-        high_ms: upper end of it.
-        budget_ms: what it was judged against.
+        budget_ms: what its latency was judged against.
+        comparison: with torch.
+        measured: latency.
     """
 
     runtime: str
@@ -52,29 +88,29 @@ class Proof:
     device: str
     threads: int
     size_bytes: int
-    images: int
-    difference: float
-    agreement: float
-    top1: float | None
-    latency_ms: float
-    low_ms: float
-    high_ms: float
     budget_ms: float
-
-    @property
-    def same(self) -> bool:
-        """Whether the artefact computes what torch computes."""
-        return self.difference <= TOLERANCE
+    comparison: Comparison
+    measured: MeasuredLatency
 
     @property
     def within_budget(self) -> bool:
         """Whether the measured latency is within the budget."""
-        return self.latency_ms <= self.budget_ms
+        return self.measured.latency_ms <= self.budget_ms
 
     @property
     def holds(self) -> bool:
         """Whether everything that was promised holds."""
-        return self.same and self.within_budget
+        return self.comparison.same and self.within_budget
+
+    @property
+    def verdict(self) -> str:
+        """What to say of it: that it holds, or why it does not."""
+        doubts = []
+        if not self.comparison.same:
+            doubts.append("differs from torch")
+        if not self.within_budget:
+            doubts.append("over budget")
+        return ", ".join(doubts) or "holds"
 
 
 def verify(
@@ -87,7 +123,7 @@ def verify(
     *,
     threads: int = 1,
     passes: int = 3,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Callable[[int, str], None] = lambda _done, _what: None,
 ) -> tuple[Proof, ...]:
     """Run artefacts on a device, compare them with torch, time them, and judge.
 
@@ -103,95 +139,94 @@ def verify(
         labels: of the images, if known.
         threads: that the runtimes may use.
         passes: processes that each artefact is timed in.
-        progress: told what is done, before it is done.
+        progress: told how many processes have ended, and what comes next.
 
     Raises:
-        AgentError: an artefact does not run.
+        AgentError: an artefact does not run, or is of another network.
         RuntimeMissingError: the device lacks a runtime.
     """
     expected = network.run(images).numpy()
-    trials = [_Trial(artefact) for artefact in artefacts]
-    for pass_index in range(passes):
-        for trial in trials:
-            runtime = trial.artefact.runtime
-            progress(f"{runtime}: pass {pass_index + 1} of {passes}")
-            with AgentSession(device, find_runtime(runtime), threads) as session:
-                trial.time(session, pass_index)
-                if pass_index == 0:
-                    trial.compute(session, images)
-    return tuple(
-        Proof(
-            runtime=trial.artefact.runtime,
-            runtime_version=trial.runtime_version,
-            device=device.name,
-            threads=threads,
-            size_bytes=trial.artefact.size_bytes,
-            budget_ms=budget_ms,
-            **trial.comparison(expected, labels),
-            **trial.timing(),
-        )
-        for trial in trials
-    )
+    trials = [_Trial(artefact, device, threads) for artefact in artefacts]
+    runs = [(pass_index, trial) for pass_index in range(passes) for trial in trials]
+    for done, (pass_index, trial) in enumerate(runs):
+        progress(done, f"{trial.artefact.runtime}: pass {pass_index + 1} of {passes}")
+        trial.run(pass_index, images)
+    progress(len(runs), "verified")
+    return tuple(trial.proof(expected, labels, budget_ms) for trial in trials)
 
 
 class _Trial:
     """One artefact on trial: what was seen of it so far."""
 
-    def __init__(self, artefact: Artefact) -> None:
+    def __init__(self, artefact: Artefact, device: Device, threads: int) -> None:
         self.artefact = artefact
-        self.runtime_version = ""
+        self._device, self._threads = device, threads
+        self._runtime_version = ""
         self._windows: list[Window] = []
-        self._logits: NDArray[np.float32] = np.empty(0, np.float32)
+        self._logits: Logits = np.empty((0, 0), np.float32)
 
-    def time(self, session: AgentSession, pass_index: int) -> None:
-        """Time the artefact in a fresh process."""
-        model = session.place(self.artefact.path.read_bytes())
-        (timing,) = session.measure([MeasureJob(model, WINDOW_MS, WARMUP_MS)])
-        if isinstance(timing, Refusal):
-            raise AgentError(f"{self.artefact.path} does not run: {timing.reason}")
+    def run(self, pass_index: int, images: Tensor) -> None:
+        """Time the artefact in a fresh process; the first also computes its logits."""
+        runtime = find_runtime(self.artefact.runtime)
+        with AgentSession(self._device, runtime, self._threads) as session, self._explained():
+            self._runtime_version = session.hello.runtime_version
+            if pass_index == 0:
+                model = session.place(self.artefact.path.read_bytes())
+                self._logits = session.infer(model, images.numpy()[:, None])[:, 0]
+            model = session.place(self.artefact.path.read_bytes())
+            (timing,) = session.measure([MeasureJob(model, WINDOW_MS, WARMUP_MS)])
+            if isinstance(timing, Refusal):
+                raise AgentError(timing.reason)
         self._windows.append(
             Window(
-                pass_index,
-                timing.samples_us,
-                timing.preempted,
-                _UNCORRECTED_US,
-                timing.started_at,
+                pass_index, timing.samples_us, timing.preempted, _UNCORRECTED_US, timing.started_at
             )
         )
 
-    def compute(self, session: AgentSession, images: Tensor) -> None:
-        """Let the artefact compute its logits, one image at a time."""
-        self.runtime_version = session.hello.runtime_version
-        model = session.place(self.artefact.path.read_bytes())
-        self._logits = session.infer(model, images.numpy()[:, None]).reshape(len(images), -1)
-
-    def comparison(
-        self, expected: NDArray[np.float32], labels: Sequence[int] | None
-    ) -> _Comparison:
-        """Compare the artefact's logits with torch's, and its answers with the labels."""
-        answers = self._logits.argmax(1)
-        return _Comparison(
-            images=len(expected),
-            difference=float(np.abs(self._logits - expected).max() / np.abs(expected).max()),
-            agreement=float((answers == expected.argmax(1)).mean()),
-            top1=None if labels is None else float((answers == np.asarray(labels)).mean()),
+    def proof(self, expected: Logits, labels: Sequence[int] | None, budget_ms: float) -> Proof:
+        """Judge what was seen, against torch's logits and the budget."""
+        measured = Measurement(tuple(self._windows), _UNCORRECTED_US)
+        latency_ms = measured.median_ms
+        low_ms, high_ms = measured.interval_ms() or (latency_ms, latency_ms)
+        with self._explained():
+            comparison = compare(self._logits, expected, labels)
+        return Proof(
+            runtime=self.artefact.runtime,
+            runtime_version=self._runtime_version,
+            device=self._device.name,
+            threads=self._threads,
+            size_bytes=self.artefact.size_bytes,
+            budget_ms=budget_ms,
+            comparison=comparison,
+            measured=MeasuredLatency(latency_ms, low_ms, high_ms),
         )
 
-    def timing(self) -> _Timing:
-        """Summarise the windows of all passes."""
-        measured = Measurement(tuple(self._windows), _UNCORRECTED_US)
-        low_ms, high_ms = measured.interval_ms() or (measured.median_ms, measured.median_ms)
-        return _Timing(latency_ms=measured.median_ms, low_ms=low_ms, high_ms=high_ms)
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say of what goes wrong with the artefact which file it is, and what mends it."""
+        try:
+            yield
+        except AgentError as error:
+            folder, runtime = self.artefact.path.parent, self.artefact.runtime
+            raise AgentError(
+                f"{self.artefact.path} does not run as it should: {error}; "
+                f"write it again with: sartor export {folder} --runtime {runtime}"
+            ) from error
 
 
-class _Comparison(TypedDict):
-    images: int
-    difference: float
-    agreement: float
-    top1: float | None
+def compare(logits: Logits, expected: Logits, labels: Sequence[int] | None) -> Comparison:
+    """Compare an artefact's logits with torch's, both (images, classes), and with the labels.
 
-
-class _Timing(TypedDict):
-    latency_ms: float
-    low_ms: float
-    high_ms: float
+    Raises:
+        AgentError: the artefact has another number of classes.
+    """
+    if logits.shape != expected.shape:
+        raise AgentError(f"it computes {logits.shape} logits where torch has {expected.shape}")
+    answers, scale = logits.argmax(1), float(np.abs(expected).max()) or 1.0
+    difference = float(np.abs(logits - expected).max()) / scale
+    return Comparison(
+        images=len(expected),
+        difference=difference if np.isfinite(difference) else None,
+        agreement=float((answers == expected.argmax(1)).mean()),
+        top1=None if labels is None else float((answers == np.asarray(labels)).mean()),
+    )

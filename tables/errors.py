@@ -58,16 +58,18 @@ class MissingOperatorError(SartorError, LookupError):
         operator: its text.
         near: texts of the nearest operators that the table has.
         failure: why measuring it failed, empty if nobody tried.
+        command: that measures it, and perhaps whatever else is missing.
     """
 
-    def __init__(self, operator: str, near: Sequence[str], failure: str = "") -> None:
+    def __init__(
+        self, operator: str, near: Sequence[str], failure: str = "", command: str = ""
+    ) -> None:
         self.operator, self.near, self.failure = operator, tuple(near), failure
+        self.command = command or f"sartor profile --op '{operator}'"
         hint = f"nearest: {', '.join(self.near) or 'none'}"
         cause = f", because measuring it failed: {failure}" if failure else ""
         again = "measure it again with" if failure else "measure it with"
-        super().__init__(
-            f"no latency for {operator} ({hint}){cause}; {again}: sartor profile --op '{operator}'"
-        )
+        super().__init__(f"no latency for {operator} ({hint}){cause}; {again}: {self.command}")
 
 
 class MeasurementError(SartorError, ValueError):

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from .options import JsonOption
+from .options import FolderArgument, JsonOption, RuntimesOption, chosen_runtimes
 from .output import note, print_json, print_table
-
-FolderArgument = Annotated[Path, typer.Argument(help="Folder that `sartor specialize` wrote.")]
-RuntimesOption = Annotated[
-    list[str] | None,
-    typer.Option("--runtime", help="Runtime, as often as you like.", show_default="all"),
-]
 
 
 def export(
     folder: FolderArgument, *, runtime: RuntimesOption = None, as_json: JsonOption = False
 ) -> None:
     """Write a specialized network as model.tflite and model.onnx."""
-    from ...profiler import RUNTIMES
     from ..export import export as write
     from ..specialization import load_specialization
 
-    artefacts = write(load_specialization(folder), folder, runtime or sorted(RUNTIMES))
+    runtimes = chosen_runtimes(runtime)
+    artefacts = write(load_specialization(folder), folder, runtimes)
     if as_json:
         print_json(
             [

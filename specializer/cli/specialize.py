@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +19,7 @@ from .options import (
 from .output import note, print_facts, print_json
 
 if TYPE_CHECKING:
-    from ..specialization import Choice
+    from ..choice import Choice
 
 
 def specialize(
@@ -42,45 +41,46 @@ def specialize(
     as_json: JsonOption = False,
 ) -> None:
     """Search a supernet for the most accurate network within a latency budget."""
+    from dataclasses import asdict
+
     from ...tables import Store
     from ..specialize import Specializer
 
     with Store.open(store) as opened:
         latency_table = opened.load(table)
     specializer = Specializer.open(supernet, latency_table)
-    budget_ms = latency_ms if latency_ms is not None else specializer.latency_ms(specializer.spec.space.largest) / 2
-    started = time.perf_counter()
+    space = specializer.spec.space
+    budget_ms = specializer.latency_ms(space.largest) / 2 if latency_ms is None else latency_ms
     found = specializer.search(budget_ms, seed)
     note(
-        f"searched {specializer.spec.space.size:.2g} sub-networks in {found.seconds:.2f} s "
-        f"({found.evaluations} evaluated)"
+        f"the search took {found.seconds:.2f} s of wall time: it compared {found.evaluations:,} "
+        f"of {space.size:.1e} sub-networks"
     )
     specialization = specializer.realize(found, budget_ms, seed, data)
     specialization.save(out)
-    note(f"wrote {out} after {time.perf_counter() - started:.1f} s in all")
     choice = specialization.choice
     if as_json:
-        from dataclasses import asdict
-
         print_json(asdict(choice))
     else:
-        print_facts(f"Specialized for {choice.device}, {choice.condition}", _facts(choice))
+        target = choice.target
+        print_facts(f"Specialized for {target.device}, {target.condition}", _facts(choice))
+    note(f"wrote {out}; ship it with: sartor export {out}")
 
 
 def _facts(choice: Choice) -> dict[str, object]:
-    measured = (
-        f"{choice.top1:.1%} on {choice.top1_images} images" if choice.top1 is not None else
-        "not measured; name labelled images with --data"
-    )
-    interval = f"{choice.low_ms:.2f}–{choice.high_ms:.2f}" if choice.calibrated else "unknown"
+    latency, accuracy, search = choice.latency, choice.accuracy, choice.search
+    interval = f"{latency.low_ms:.2f}–{latency.high_ms:.2f}" if latency.calibrated else "unknown"
+    measured = "not measured; name labelled images with --data"
+    if accuracy.measured is not None:
+        measured = f"{accuracy.measured:.1%} on {accuracy.images} images"
     return {
         "sub-network": choice.subnetwork,
-        "budget": f"{choice.budget_ms:.2f} ms",
-        "predicted latency": f"{choice.latency_ms:.2f} ms, interval {interval}",
-        "largest, fastest": f"{choice.largest_ms:.2f} ms, {choice.fastest_ms:.2f} ms",
-        "predicted accuracy": f"{choice.accuracy:.1%}",
+        "budget": f"{choice.target.budget_ms:.2f} ms",
+        "predicted latency": f"{latency.latency_ms:.2f} ms, interval {interval}",
+        "fastest, largest": f"{search.fastest_ms:.2f} ms, {search.largest_ms:.2f} ms",
+        "predicted accuracy": f"{accuracy.predicted:.1%}",
         "measured accuracy": measured,
         "size": f"{choice.multiply_adds / 1e6:.0f} M multiply-adds, "
         f"{choice.parameters / 1e6:.1f} M parameters",
-        "recalibrated with": choice.calibration_images,
+        "recalibrated with": choice.recalibrated_with,
     }

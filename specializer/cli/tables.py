@@ -127,8 +127,7 @@ def export(
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Write a table with all its samples to one portable file."""
-    from ...tables import Store
-    from ...tables import write_json_lines
+    from ...tables import Store, write_json_lines
 
     with Store.open(store) as opened:
         write_json_lines(opened.load(name), file)
@@ -142,8 +141,7 @@ def import_(
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Read a table from a file that another host exported."""
-    from ...tables import Store
-    from ...tables import read_json_lines
+    from ...tables import Store, read_json_lines
 
     table = read_json_lines(file)
     with Store.open(store) as opened:

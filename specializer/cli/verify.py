@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .export import FolderArgument, RuntimesOption
-from .options import DataOption, DeviceOption, JsonOption, ThreadsOption
+from .options import (
+    DataOption,
+    DeviceOption,
+    FolderArgument,
+    JsonOption,
+    RuntimesOption,
+    ThreadsOption,
+    chosen_runtimes,
+)
 from .output import note, print_facts, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
     from ..report import Report
+    from ..verify import Proof
 
 
 def verify(
@@ -22,9 +28,12 @@ def verify(
     device: DeviceOption = "local",
     runtime: RuntimesOption = None,
     threads: ThreadsOption = 1,
+    passes: Annotated[
+        int, typer.Option("--passes", min=2, max=100, help="Processes that time each file.")
+    ] = 3,
     data: DataOption = None,
     images: Annotated[
-        int, typer.Option("--images", min=1, help="How many images to compare on.")
+        int, typer.Option("--images", min=1, help="How many images to compare on, at most.")
     ] = 32,
     as_json: JsonOption = False,
 ) -> None:
@@ -33,63 +42,60 @@ def verify(
     Exits with 1 when the budget or the numerical tolerance does not hold.
     """
     from ...devices import find_device
-    from ...profiler import RUNTIMES
     from ..report import make_report, save_report
 
+    target, runtimes = find_device(device), chosen_runtimes(runtime)
     with progress_bar() as bar:
-        task = bar.add_task("verify", total=None)
+        task = bar.add_task("load", total=passes * len(runtimes))
         report = make_report(
             folder,
-            find_device(device),
-            runtime or sorted(RUNTIMES),
-            threads,
-            data,
-            images,
-            lambda what: bar.update(task, description=what),
+            target,
+            runtimes,
+            threads=threads,
+            passes=passes,
+            data=data,
+            images=images,
+            progress=lambda done, what: bar.update(task, completed=done, description=what),
         )
     plot = save_report(report, folder)
     if as_json:
         print_json(report.document())
     else:
         _print(report)
-        note(f"wrote {folder / 'report.json'}" + (f" and {plot}" if plot else ""))
+    note(f"wrote {folder / 'report.json'}" + (f" and {plot}" if plot else ""))
     if not report.holds:
         raise typer.Exit(1)
 
 
 def _print(report: Report) -> None:
     choice = report.choice
-    accuracy = f"predicted {choice.accuracy:.1%}"
-    if choice.top1 is not None:
-        accuracy += f", measured {choice.top1:.1%} on {choice.top1_images} images"
+    accuracy = f"predicted {choice.accuracy.predicted:.1%}"
+    if choice.accuracy.measured is not None:
+        accuracy += f", measured {choice.accuracy.measured:.1%} on {choice.accuracy.images} images"
     print_facts(
-        f"{choice.supernet} for {choice.device}",
+        report.title,
         {
             "sub-network": choice.subnetwork,
-            "budget": f"{choice.budget_ms:.2f} ms",
-            "predicted": f"{choice.latency_ms:.2f} ms ({choice.condition})",
+            "budget": f"{choice.target.budget_ms:.2f} ms",
+            "predicted": f"{choice.latency.latency_ms:.2f} ms ({choice.target.condition})",
             "accuracy": accuracy,
         },
     )
     print_table(
         "Proof",
         ("runtime", "measured ms", "of budget", "difference to torch", "same top-1", "verdict"),
-        (
-            (
-                proof.runtime_version,
-                f"{proof.latency_ms:.2f} ({proof.low_ms:.2f}–{proof.high_ms:.2f})",
-                f"{proof.latency_ms / proof.budget_ms:.0%}",
-                f"{proof.difference:.1e}",
-                f"{proof.agreement:.0%} of {proof.images}",
-                "holds" if proof.holds else _why_not(report, index),
-            )
-            for index, proof in enumerate(report.proofs)
-        ),
+        map(_row, report.proofs),
     )
 
 
-def _why_not(report: Report, index: int) -> str:
-    proof = report.proofs[index]
-    if not proof.same:
-        return "differs from torch"
-    return "over budget"
+def _row(proof: Proof) -> tuple[str, ...]:
+    measured, comparison = proof.measured, proof.comparison
+    difference = comparison.difference
+    return (
+        proof.runtime_version,
+        f"{measured.latency_ms:.2f} ({measured.low_ms:.2f}–{measured.high_ms:.2f})",
+        f"{measured.latency_ms / proof.budget_ms:.0%}",
+        "no numbers" if difference is None else f"{difference:.1e}",
+        f"{comparison.agreement:.0%} of {comparison.images}",
+        proof.verdict,
+    )

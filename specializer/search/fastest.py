@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...tables.errors import BudgetError, InfeasibleBudgetError
 from ..cost import CostTensor
-from ..space import ABSENT, SearchSpace, Slot, SubNetwork
+from ..space import ABSENT, SearchSpace, Slot, SubNetwork, required_slots
 
 
 def check_budget(space: SearchSpace, cost: CostTensor, budget_ms: float) -> SubNetwork:
@@ -48,7 +48,7 @@ def fastest(space: SearchSpace, cost: CostTensor) -> SubNetwork:
 def _fastest_stage(stage: tuple[Slot, ...], costs: NDArray[np.float64]) -> list[int]:
     """Choose for one stage, given its (slots, choices) of costs."""
     filled = costs[:, ABSENT + 1 :]
-    required = sum(not slot.optional for slot in stage)
+    required = required_slots(stage)
     totals = np.concatenate([[0.0], filled.min(axis=1).cumsum()])
     depth = required + int(totals[required:].argmin())
     choices = (ABSENT + 1 + filled.argmin(axis=1)).tolist()
