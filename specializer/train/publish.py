@@ -50,7 +50,7 @@ class Effort:
     recalibration_images: int = 512
     evaluated: int = 200
     synthetic_images: int = 80
-    synthesis_steps: int = 240
+    synthesis_steps: int = 300
     judged: int = 20
     seed: int = 0
 
@@ -138,7 +138,7 @@ def _make_sheet(
 ) -> None:
     """Make synthetic images from several sub-networks' statistics, and lay them out."""
     space, rng = supernet.spec.space, np.random.default_rng(effort.seed + 1)
-    spread = [space.largest, space.smallest, *_subnetworks(space.random(4, rng))]
+    spread = [space.largest, space.smallest, *_subnetworks(space.random(10, rng))]
     images = synthesize(
         [evaluator.network(subnetwork) for subnetwork in spread],
         effort.synthetic_images,

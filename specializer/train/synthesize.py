@@ -20,7 +20,7 @@ from torch import Tensor
 from ..description import MEAN, STD
 from ..network import BatchStatisticsNorm, Network, TensorMap, run_graph
 
-LEARNING_RATE = 0.05
+LEARNING_RATE = 0.1
 CLASS_WEIGHT = 0.1
 SMOOTHNESS_WEIGHT = 0.02
 
