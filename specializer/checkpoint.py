@@ -66,13 +66,11 @@ def load_supernet(path: Path) -> Checkpoint:
         labels = tuple(map(str, range(spec.classes)))
         description = Description(path.stem, spec, labels)
     _check(path, state, description.spec)
-    with torch.device("meta"):  # nothing is computed for weights that are replaced at once
-        supernet = ElasticMobileNetV3(description.spec)
     single = {
         name: value.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
         for name, value in state.items()
     }
-    supernet.load_state_dict(single, assign=True)
+    supernet = ElasticMobileNetV3(description.spec, single)
     return Checkpoint(description.name, supernet, description.labels, description.metadata)
 
 

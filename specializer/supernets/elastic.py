@@ -9,7 +9,7 @@ Source: Cai et al., Once-for-All, ICLR 2020, section 3.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 import torch
@@ -21,7 +21,8 @@ from ..network import BatchStatisticsNorm, Normalise, run_graph
 from ..space import SubNetwork
 from .mobilenet_v3 import BATCH_NORM_EPS, KERNELS, Block, MobileNetV3, Widths, make_divisible
 
-_NORM = ("weight", "bias", "running_mean", "running_var")
+_STATISTICS = ("running_mean", "running_var")
+_NORM = ("weight", "bias", *_STATISTICS)
 
 
 class ElasticMobileNetV3(nn.Module):
@@ -32,13 +33,14 @@ class ElasticMobileNetV3(nn.Module):
 
     Args:
         spec: widths, classes and resolutions.
+        state: every tensor of ``state_shapes`` by name, taken as it is; random ones by default.
     """
 
-    def __init__(self, spec: MobileNetV3) -> None:
+    def __init__(self, spec: MobileNetV3, state: Mapping[str, Tensor] | None = None) -> None:
         super().__init__()
         self.spec = spec
         for name, shape in state_shapes(spec).items():
-            _register(self, name, shape)
+            _register(self, name, _initial_value(name, shape) if state is None else state[name])
 
     def forward(
         self, images: Tensor, subnetwork: SubNetwork, normalise: Normalise | None = None
@@ -121,27 +123,30 @@ def _norm_shapes(name: str, channels: int) -> Iterator[tuple[str, Shape]]:
         yield f"{name}.{part}", (channels,)
 
 
-def _register(root: nn.Module, name: str, shape: Shape) -> None:
-    """Hang a tensor under its dotted name, with its usual initial value."""
+def _register(root: nn.Module, name: str, value: Tensor) -> None:
+    """Hang a tensor under its dotted name."""
     *path, leaf = name.split(".")
     module = root
     for part in path:
         if part not in dict(module.named_children()):
             module.add_module(part, nn.Module())
         module = module.get_submodule(part)
-    if leaf in ("running_mean", "running_var"):
-        module.register_buffer(leaf, torch.full(shape, float(leaf == "running_var")))
-        return
-    value = torch.zeros(shape)
+    if leaf in _STATISTICS:
+        module.register_buffer(leaf, value)
+    else:
+        module.register_parameter(leaf, nn.Parameter(value))
+
+
+def _initial_value(name: str, shape: Shape) -> Tensor:
+    """Draw or set a tensor as is usual before training."""
+    leaf = name.rpartition(".")[2]
     if leaf.endswith("_matrix"):
-        value = torch.eye(shape[0])
-    elif len(shape) == 4:
-        nn.init.kaiming_normal_(value, mode="fan_out")
-    elif len(shape) == 2:
-        nn.init.normal_(value, std=0.01)
-    elif leaf == "weight":
-        value = torch.ones(shape)
-    module.register_parameter(leaf, nn.Parameter(value))
+        return torch.eye(shape[0])
+    if len(shape) == 4:
+        return nn.init.kaiming_normal_(torch.empty(shape), mode="fan_out")
+    if len(shape) == 2:
+        return nn.init.normal_(torch.empty(shape), std=0.01)
+    return torch.ones(shape) if leaf in ("weight", "running_var") else torch.zeros(shape)
 
 
 def _take_norm(
