@@ -116,7 +116,8 @@ def publish(
         )
     if not (folder / "calibration.jpg").exists():
         _make_sheet(evaluator, supernet, folder / "calibration.jpg", effort, report)
-    _judge(name, supernet, calibration, validation, folder, effort, report)
+    judge = Evaluator(supernet, calibration, validation)
+    _judge(name, supernet, evaluator, judge, folder, effort, report)
 
 
 @torch.no_grad()
@@ -156,33 +157,37 @@ def _make_sheet(
 def _judge(
     name: str,
     supernet: ElasticMobileNetV3,
-    calibration: ImageFolder,
-    validation: ImageFolder,
+    chooser: Evaluator,
+    judge: Evaluator,
     folder: Path,
     effort: Effort,
     report: Report,
 ) -> None:
-    """Record accuracies on the validation split, recalibrated with photos and synthetically."""
+    """Record accuracies on the validation split, and what the synthetic images cost.
+
+    The latter is measured on the held-out images: the same sub-network there, recalibrated with
+    photos and with the sheet.
+    """
     space, spec = supernet.spec.space, supernet.spec
-    evaluator = Evaluator(supernet, calibration, validation)
     sheet = synthetic_images(name, find_supernet(str(folder)), spec.resolutions[-1])
     random = space.random(effort.judged, np.random.default_rng(effort.seed + 2))
     judged = [space.largest, space.smallest, *_subnetworks(random)]
     rows = []
     for index, subnetwork in enumerate(judged):
-        inherited = extract(supernet, subnetwork)
-        synthetic = recalibrate(inherited, calibration_batches(sheet, inherited.resolution))
+        network = judge.network(subnetwork)
+        batches = calibration_batches(sheet, network.resolution)
+        synthetic = recalibrate(extract(supernet, subnetwork), batches)
         rows.append(
             {
                 "subnetwork": space.text(subnetwork),
-                "multiply_adds": inherited.graph.multiply_adds,
-                "top1": evaluator.top1(evaluator.network(subnetwork)),
-                "top1_synthetic": evaluator.top1(synthetic),
-                "top1_not_recalibrated": evaluator.top1(inherited),
+                "multiply_adds": network.graph.multiply_adds,
+                "top1": judge.top1(network),
+                "held_out_top1": chooser.top1(network),
+                "held_out_top1_synthetic": chooser.top1(synthetic),
             }
         )
         report("judge on the validation split", index + 1, len(judged))
-    _write_json(folder / "accuracy.json", {"images": len(validation), "subnetworks": rows})
+    _write_json(folder / "accuracy.json", {"subnetworks": rows})
 
 
 def _subnetworks(population: Population) -> list[SubNetwork]:
