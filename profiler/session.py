@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import tempfile
 import uuid
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,6 +23,7 @@ from ..tables.errors import (
     CommandFailedError,
     DeviceError,
     DeviceTimeoutError,
+    OutputError,
     RuntimeMissingError,
 )
 from .archive import AGENT_PACKAGE, agent_archive
@@ -54,7 +58,8 @@ class AgentSession:
     def __init__(self, device: Device, runtime: Runtime, threads: int = 1) -> None:
         self._device, self._runtime, self._threads = device, runtime, threads
         self._folder = device.root / "sessions" / uuid.uuid4().hex[:12]
-        self._count = 0
+        # Two counters, because models may be placed from another thread than jobs are sent from.
+        self._models, self._jobs = itertools.count(1), itertools.count(1)
 
     def __enter__(self) -> AgentSession:
         archive = self._push_agent()
@@ -84,8 +89,7 @@ class AgentSession:
 
     def place(self, model: bytes) -> str:
         """Put a model on the device; return the name by which jobs refer to it."""
-        self._count += 1
-        name = f"{self._count}{self._runtime.suffix}"
+        name = f"{next(self._models)}{self._runtime.suffix}"
         self._push(model, name)
         return name
 
@@ -99,20 +103,19 @@ class AgentSession:
                 not yielded.
             DeviceTimeoutError: it took too long over that job, and was killed.
         """
-        waiting = 0
+        waiting: deque[int] = deque()
         for job in jobs:
-            self._send(
+            number = self._send(
                 measure=job.model,
                 window_ms=job.window_ms,
                 warmup_ms=job.warmup_ms,
                 keep=job.keep,
             )
-            waiting += 1
-            if waiting > _OUTSTANDING:
-                yield read_timing(self._receive())
-                waiting -= 1
-        for _ in range(waiting):
-            yield read_timing(self._receive())
+            waiting.append(number)
+            if len(waiting) > _OUTSTANDING:
+                yield read_timing(self._receive(waiting.popleft()))
+        while waiting:
+            yield read_timing(self._receive(waiting.popleft()))
 
     def infer(self, model: str, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run a model with one input and one output on a stack of batches.
@@ -128,12 +131,11 @@ class AgentSession:
             AgentError: the model does not run.
         """
         stored = inputs.transpose(0, 1, 3, 4, 2) if self._runtime.channels_last else inputs
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "array.npy"
+        with _temporary_file("array.npy") as path:
             np.save(path, np.ascontiguousarray(stored, np.float32), allow_pickle=False)
             self._device.push(path, self._folder / "inputs.npy")
-            self._send(infer=model, inputs="inputs.npy", outputs="outputs.npy", keep=False)
-            answer = self._receive()
+            number = self._send(infer=model, inputs="inputs.npy", outputs="outputs.npy", keep=False)
+            answer = self._receive(number)
             if "error" in answer:
                 raise AgentError(f"{self._called} cannot run {model}: {answer['error']}")
             self._device.pull(self._folder / "outputs.npy", path)
@@ -163,10 +165,9 @@ class AgentSession:
             )
 
     def _push(self, content: bytes, name: str) -> None:
-        with tempfile.NamedTemporaryFile(prefix="sartor-") as file:
-            file.write(content)
-            file.flush()
-            self._device.push(Path(file.name), self._folder / name)
+        with _temporary_file("content") as path:
+            path.write_bytes(content)
+            self._device.push(path, self._folder / name)
 
     def _greet(self) -> Hello:
         event = self._read(_START_TIMEOUT_S)
@@ -181,17 +182,20 @@ class AgentSession:
         except KeyError as error:
             raise AgentError(f"{self._called} did not introduce itself: {event}") from error
 
-    def _send(self, **job: object) -> None:
-        self._count += 1
+    def _send(self, **job: object) -> int:
+        """Send a job and return its number."""
+        number = next(self._jobs)
         try:
-            self._stream.send_line(json.dumps({"job": self._count, **job}))
+            self._stream.send_line(json.dumps({"job": number, **job}))
         except DeviceError as error:
             raise self._death() from error
+        return number
 
-    def _receive(self) -> Mapping[str, Any]:
+    def _receive(self, number: int) -> Mapping[str, Any]:
+        """Return the answer to a job; answers come in the order of the jobs."""
         event = self._read(_JOB_TIMEOUT_S)
-        if "job" not in event:
-            raise AgentError(f"{self._called} answered {event} to a job")
+        if event.get("job") != number:
+            raise AgentError(f"{self._called} answered {event} to job {number}")
         return event
 
     def _read(self, timeout_s: float) -> Mapping[str, Any]:
@@ -219,3 +223,16 @@ class AgentSession:
         """End the agent, and clear its folder in case it was killed."""
         self._stream.close()
         self._device.run(["rm", "-rf", str(self._folder)], _COMMAND_TIMEOUT_S)
+
+
+@contextmanager
+def _temporary_file(name: str) -> Iterator[Path]:
+    """Give a path on this host that is gone afterwards."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="sartor-") as folder:
+            yield Path(folder) / name
+    except OSError as error:
+        raise OutputError(
+            f"cannot write a temporary file on this host: {error.strerror}; "
+            "free some space, or set TMPDIR to a folder that has some"
+        ) from error

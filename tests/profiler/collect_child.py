@@ -17,7 +17,7 @@ from sartor.tables.store import Store
 TABLE = "t"
 OPERATORS = tuple(
     Operator.parse(f"conv2d/{channels}x14x14/kernel=1,out=16,stride=1/relu/float32")
-    for channels in range(1, 31)
+    for channels in range(1, 19)
 )
 PLAN = make_plan(OPERATORS, [reference_graph()], passes=2)
 CONDITION = Condition("litert")

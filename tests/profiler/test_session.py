@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import venv
@@ -26,6 +27,7 @@ from sartor.tables.errors import (
     AgentError,
     CommandFailedError,
     DeviceTimeoutError,
+    OutputError,
     RuntimeMissingError,
     UnknownNameError,
 )
@@ -168,6 +170,27 @@ def test_a_device_without_the_runtime_says_what_to_install(
     ):
         pass
     assert session_folders(device) == []
+
+
+def test_a_full_disk_on_the_host_is_an_error(device: LocalDevice) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with AgentSession(device, find_runtime("litert")) as agent:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        try:
+            with pytest.raises(OutputError, match=r"cannot write a temporary file .* TMPDIR"):
+                agent.place(bytes(10_000))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_answers_that_nobody_took_are_not_mistaken_for_others(device: LocalDevice) -> None:
+    runtime = find_runtime("litert")
+    model = runtime.write(reference_graph())
+    with AgentSession(device, runtime) as agent:
+        jobs = [MeasureJob(agent.place(model)) for _ in range(4)]
+        next(agent.measure(jobs))
+        with pytest.raises(AgentError, match="to job 4"):
+            next(agent.measure(jobs))
 
 
 def test_a_device_without_python_is_an_error(device: LocalDevice) -> None:

@@ -38,7 +38,7 @@ def test_lost_time_is_dropped_and_the_fastest_stand_in_where_nothing_else_is() -
     assert len(samples.samples_us) == MIN_SAMPLES
     assert samples.samples_us == sorted(samples.samples_us)
     assert samples.samples_us[0] >= 2000
-    assert samples.samples_us[-1] < 20_000
+    assert samples.samples_us[-1] < 30_000
 
 
 def test_warming_up_is_not_timed() -> None:
