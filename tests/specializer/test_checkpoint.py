@@ -130,7 +130,8 @@ def test_published_names_in_every_spelling(
     assert (loaded.name, loaded.labels) == ("ofa_mbv3", ("0", "1", "2"))
     spec = loaded.supernet.spec
     assert spec == MobileNetV3(SMALL.width, SMALL.classes)  # the published resolutions
-    assert all(torch.equal(loaded.supernet.state_dict()[name], state[name]) for name in state)
+    got = loaded.supernet.state_dict()
+    assert all(torch.equal(got[name], value) for name, value in state.items())
 
 
 @pytest.mark.parametrize("width", [0.35, 0.75, 1.0, 1.2])
