@@ -9,7 +9,7 @@ import tempfile
 import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -32,6 +32,7 @@ from .runtimes import Runtime
 
 _START_TIMEOUT_S = 120
 _JOB_TIMEOUT_S = 120
+_RUN_TIMEOUT_S = 1
 _COMMAND_TIMEOUT_S = 30
 _OUTSTANDING = 2
 """Jobs that wait on the device, so that it never waits for us."""
@@ -63,20 +64,13 @@ class AgentSession:
 
     def __enter__(self) -> AgentSession:
         archive = self._push_agent()
-        self._mkdir()
-        self._stream: Stream = self._device.open_stream(
-            [
-                self._device.python,
-                *("-m", AGENT_PACKAGE),
-                *(self._runtime.name, str(self._threads), str(self._folder)),
-            ],
-            {"PYTHONPATH": archive, "ORT_DISABLE_TELEMETRY": "1"},
-        )
-        try:
+        with ExitStack() as cleanup:
+            self._make_folder()
+            cleanup.callback(self._remove_folder)
+            self._stream = self._start(archive)
+            cleanup.callback(self._stream.close)
             self.hello = self._greet()
-        except BaseException:
-            self._end()
-            raise
+            self._cleanup = cleanup.pop_all()
         return self
 
     def __exit__(
@@ -85,7 +79,7 @@ class AgentSession:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._end()
+        self._cleanup.close()
 
     def place(self, model: bytes) -> str:
         """Put a model on the device; return the name by which jobs refer to it."""
@@ -113,9 +107,9 @@ class AgentSession:
             )
             waiting.append(number)
             if len(waiting) > _OUTSTANDING:
-                yield read_timing(self._receive(waiting.popleft()))
+                yield read_timing(self._receive(waiting.popleft(), _JOB_TIMEOUT_S))
         while waiting:
-            yield read_timing(self._receive(waiting.popleft()))
+            yield read_timing(self._receive(waiting.popleft(), _JOB_TIMEOUT_S))
 
     def infer(self, model: str, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run a model with one input and one output on a stack of batches.
@@ -135,7 +129,7 @@ class AgentSession:
             np.save(path, np.ascontiguousarray(stored, np.float32), allow_pickle=False)
             self._device.push(path, self._folder / "inputs.npy")
             number = self._send(infer=model, inputs="inputs.npy", outputs="outputs.npy", keep=False)
-            answer = self._receive(number)
+            answer = self._receive(number, _JOB_TIMEOUT_S + _RUN_TIMEOUT_S * len(inputs))
             if "error" in answer:
                 raise AgentError(f"{self._called} cannot run {model}: {answer['error']}")
             self._device.pull(self._folder / "outputs.npy", path)
@@ -157,12 +151,23 @@ class AgentSession:
             self._push(agent_archive(), str(path))
         return str(path)
 
-    def _mkdir(self) -> None:
+    def _start(self, archive: str) -> Stream:
+        arguments = (self._runtime.name, str(self._threads), str(self._folder))
+        return self._device.open_stream(
+            [self._device.python, "-m", AGENT_PACKAGE, *arguments],
+            {"PYTHONPATH": archive, "ORT_DISABLE_TELEMETRY": "1"},
+        )
+
+    def _make_folder(self) -> None:
         made = self._device.run(["mkdir", "-p", str(self._folder)], _COMMAND_TIMEOUT_S)
         if made.exit_code:
             raise CommandFailedError(
                 f"cannot make a folder on {self._device.name}: {made.stderr.strip()}"
             )
+
+    def _remove_folder(self) -> None:
+        """Clear up after an agent that was killed; any other has done so itself."""
+        self._device.run(["rm", "-rf", str(self._folder)], _COMMAND_TIMEOUT_S)
 
     def _push(self, content: bytes, name: str) -> None:
         with _temporary_file("content") as path:
@@ -191,9 +196,9 @@ class AgentSession:
             raise self._death() from error
         return number
 
-    def _receive(self, number: int) -> Mapping[str, Any]:
+    def _receive(self, number: int, timeout_s: float) -> Mapping[str, Any]:
         """Return the answer to a job; answers come in the order of the jobs."""
-        event = self._read(_JOB_TIMEOUT_S)
+        event = self._read(timeout_s)
         if event.get("job") != number:
             raise AgentError(f"{self._called} answered {event} to job {number}")
         return event
@@ -218,11 +223,6 @@ class AgentSession:
         words = self._stream.last_words() or "none"
         status = self._stream.close()
         return AgentError(f"{self._called} died with status {status}; its last words: {words}")
-
-    def _end(self) -> None:
-        """End the agent, and clear its folder in case it was killed."""
-        self._stream.close()
-        self._device.run(["rm", "-rf", str(self._folder)], _COMMAND_TIMEOUT_S)
 
 
 @contextmanager

@@ -200,6 +200,7 @@ def test_a_device_without_python_is_an_error(device: LocalDevice) -> None:
         AgentSession(device, find_runtime("litert")),
     ):
         pass
+    assert session_folders(device) == []
 
 
 def test_a_program_that_is_no_agent_is_an_error(device: LocalDevice) -> None:
