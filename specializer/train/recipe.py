@@ -76,7 +76,7 @@ RECIPES = {
                 Phase("full", 2, 2e-3, (7,), 4, (6,)),
                 Phase("kernel", 1, 1e-3, (3, 5, 7), 4, (6,)),
                 Phase("depth", 2, 1e-3, (3, 5, 7), 2, (6,), extreme=True),
-                Phase("width", 5, 1e-3, extreme=True, sort_channels=True),
+                Phase("width", 4, 1e-3, extreme=True, sort_channels=True),
             ),
         ),
         Recipe(
