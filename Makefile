@@ -5,7 +5,7 @@ VENV ?= .venv
 DEMO ?= build/demo
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint format venv
+.PHONY: demo test test-slow lint format venv
 
 # Profile this machine, specialize the shipped supernet for it, and verify what comes out.
 demo: $(VENV)/.installed
@@ -15,7 +15,11 @@ demo: $(VENV)/.installed
 	$(BIN)/sartor verify $(DEMO) --device local
 
 test: $(VENV)/.developed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+# What takes longer than ten seconds: parity on 200 networks, the whole demo, the real data set.
+test-slow: $(VENV)/.developed
+	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/.developed
 	$(BIN)/ruff check
