@@ -50,15 +50,24 @@ class ImageFolder:
         if not wanted:
             raise DatasetError(f"{root} has no class folders; want {root}/CLASS/IMAGE.jpg")
         if missing := sorted(set(wanted) - set(found)):
-            raise DatasetError(f"{root} has no folder for the class {', '.join(missing)}")
+            raise DatasetError(
+                f"{root} has no folder for the class {_some(missing)}; "
+                "want one folder of images for each class that the supernet knows"
+            )
         if extra := sorted(set(found) - set(wanted)):
-            raise DatasetError(f"{root} has a class that training has not: {', '.join(extra)}")
+            raise DatasetError(
+                f"{root} has a class that the supernet does not know: {_some(extra)}; "
+                "move its folder elsewhere"
+            )
         paths: list[Path] = []
         labels: list[int] = []
         for label, name in enumerate(wanted):
             images = [p for p in _listed(root / name) if p.suffix.lower() in SUFFIXES]
             if not images:
-                raise DatasetError(f"the class folder {root / name} has no images")
+                raise DatasetError(
+                    f"the class folder {root / name} has no images; put some there "
+                    f"({', '.join(sorted(SUFFIXES))})"
+                )
             paths += images
             labels += [label] * len(images)
         return cls(root, wanted, tuple(paths), tuple(labels))
@@ -82,6 +91,12 @@ class ImageFolder:
             raise DatasetError(f"cannot hold out {held_out} of {len(self)} images")
         order = np.random.default_rng(seed).permutation(len(self)).tolist()
         return self.subset(sorted(order[held_out:])), self.subset(sorted(order[:held_out]))
+
+
+def _some(names: Sequence[str]) -> str:
+    """Name a few, and count the rest."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -52,7 +52,9 @@ def find_supernet(name_or_path: str) -> SupernetFiles:
         return SupernetFiles(path)
     if (path / _WEIGHTS).is_file():
         return _in_folder(path)
-    raise UnknownNameError("supernet or file", name_or_path, shipped_supernets())
+    raise UnknownNameError(
+        "supernet", name_or_path, shipped_supernets(), "or name a file of weights"
+    )
 
 
 def find_spec(name_or_path: str) -> MobileNetV3:

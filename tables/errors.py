@@ -44,11 +44,13 @@ class GraphError(SartorError, ValueError):
 class UnknownNameError(SartorError, LookupError):
     """No supernet, device, runtime or table of that name."""
 
-    def __init__(self, what: str, name: str, known: Sequence[str]) -> None:
+    def __init__(self, what: str, name: str, known: Sequence[str], advice: str = "") -> None:
         self.what, self.name, self.known = what, name, tuple(known)
         near = get_close_matches(name, self.known, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        super().__init__(f"no {what} {name!r}; {hint}known: {', '.join(self.known) or 'none'}")
+        rest = f"; {advice}" if advice else ""
+        listed = ", ".join(self.known) or "none"
+        super().__init__(f"no {what} {name!r}; {hint}known: {listed}{rest}")
 
 
 class MissingOperatorError(SartorError, LookupError):
@@ -124,7 +126,7 @@ class InfeasibleBudgetError(BudgetError):
         self.fastest, self.fastest_ms = fastest, fastest_ms
         enough_ms = math.ceil(fastest_ms * 1000) / 1000
         super().__init__(
-            f"no network of {space} meets {budget_ms:g} ms: the fastest, {fastest}, takes "
+            f"no network of {space} meets {budget_ms:g} ms: the fastest, {fastest}, needs "
             f"{enough_ms:.3f} ms; ask for that or more"
         )
 

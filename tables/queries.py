@@ -33,7 +33,9 @@ def table_id(connection: Connection, name: str) -> int:
     """Look up a table by name, or raise UnknownNameError."""
     query = select(LATENCY_TABLES.c.id).where(LATENCY_TABLES.c.name == name)
     if (found := connection.execute(query).scalar()) is None:
-        raise UnknownNameError("table", name, table_names(connection))
+        raise UnknownNameError(
+            "table", name, table_names(connection), "sartor profile measures new ones"
+        )
     return int(found)
 
 

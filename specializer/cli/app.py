@@ -41,7 +41,7 @@ def _version(
 def main() -> None:
     """Run the program: exit code 0 done, 1 an error that a sentence explains, 2 wrong usage."""
     try:
-        app()
+        app(prog_name="sartor")
     except SartorError as error:
         typer.echo(f"sartor: {error}", err=True)
         sys.exit(1)

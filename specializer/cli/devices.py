@@ -7,7 +7,7 @@ from .output import print_facts, print_json
 
 
 def devices(*, as_json: JsonOption = False) -> None:
-    """List the devices within reach, with their facts and their health now."""
+    """List the devices within reach, and how they are now."""
     from ...devices import DEVICES, find_device
 
     found = []

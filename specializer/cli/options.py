@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 
-
 def _data_folder() -> Path:
     """Where the user's data belong (XDG base directory specification)."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "sartor"

@@ -47,7 +47,7 @@ def profile(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure on a device whatever a supernet's sub-networks may be made of.
+    """Measure what a supernet's sub-networks are made of.
 
     Interrupt it at any time: the same command goes on where it stopped.
     """

@@ -40,7 +40,11 @@ def specialize(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Search a supernet for the most accurate network within a latency budget."""
+    """Find the most accurate sub-network within a budget.
+
+    Searches a supernet by a device's latency table, takes the network's weights out of it, and
+    recalibrates BatchNorm.
+    """
     from dataclasses import asdict
 
     from ...tables import Store

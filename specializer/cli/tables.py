@@ -12,7 +12,7 @@ from .output import note, print_facts, print_json, print_table
 
 NameArgument = Annotated[str, typer.Argument(help="Name of a table, as listed.")]
 
-app = typer.Typer(help="List, show, export, import and remove latency tables.")
+app = typer.Typer(help="List, show, export, import, remove latency tables.")
 
 
 @app.callback(invoke_without_command=True)

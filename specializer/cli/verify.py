@@ -37,7 +37,9 @@ def verify(
     ] = 32,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the exported files on a device, compare them with torch, time them, and judge.
+    """Run the exported files on a device, and judge.
+
+    They are compared with torch, timed, and held against the budget.
 
     Exits with 1 when the budget or the numerical tolerance does not hold.
     """

@@ -148,6 +148,6 @@ def _telling_line(number: int) -> Iterator[None]:
     try:
         yield
     except KeyError as error:
-        raise FormatError(f"line {number}: {error} is missing") from error
+        raise FormatError(f"line {number}: {error} is missing; fetch the file again") from error
     except (ValueError, TypeError, AttributeError) as error:
-        raise FormatError(f"line {number}: {error}") from error
+        raise FormatError(f"line {number}: {error}; fetch the file again") from error

@@ -44,8 +44,8 @@ def test_an_infeasible_budget_says_what_is_feasible() -> None:
         check_budget(supernet.space, cost, 0.1)
     smallest = supernet.space.text(supernet.space.smallest)
     assert caught.value.fastest == smallest
-    enough_ms = float(str(caught.value).split("takes ")[1].split(" ms")[0])
-    assert f"meets 0.1 ms: the fastest, {smallest}, takes" in str(caught.value)
+    enough_ms = float(str(caught.value).split("needs ")[1].split(" ms")[0])
+    assert f"meets 0.1 ms: the fastest, {smallest}, needs" in str(caught.value)
     assert check_budget(supernet.space, cost, enough_ms) == supernet.space.smallest
 
 

@@ -59,7 +59,7 @@ def test_folders_that_are_no_data_set(root: Path, tmp_path: Path) -> None:
         ImageFolder.scan(root / "cat")
     with pytest.raises(DatasetError, match="has no folder for the class bird, eel"):
         ImageFolder.scan(root, ("bird", "cat", "dog", "eel"))
-    with pytest.raises(DatasetError, match="has a class that training has not: dog"):
+    with pytest.raises(DatasetError, match="has a class that the supernet does not know: dog"):
         ImageFolder.scan(root, ("cat",))
     (root / "eel").mkdir()
     with pytest.raises(DatasetError, match="eel has no images"):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from sartor.specializer.space import ABSENT, SearchSpace
+from sartor.specializer.space import ABSENT, SearchSpace, Slot
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
 from sartor.tables.errors import FormatError
 
@@ -112,3 +112,11 @@ def test_check_refuses_what_is_no_network(network: tuple[int, ...]) -> None:
 def test_check_refuses_a_gap() -> None:
     with pytest.raises(FormatError):
         space_of(1, ((2, 2, 2), 1)).check((0, 1, 0, 1))
+
+
+def test_slots_that_cannot_be_empty_come_first() -> None:
+    required, optional = Slot("required", ("a",)), Slot("optional", ("a",), optional=True)
+    SearchSpace("toy", ("c0",), ((required, optional), (optional,), (required,)))
+    for stage in ((optional, required), (required, optional, required)):
+        with pytest.raises(FormatError, match="required of toy cannot be empty, yet slots before"):
+            SearchSpace("toy", ("c0",), (stage,))

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from hypothesis import given
+
+from sartor.specializer.choice import Accuracy, Choice, Origin, Search, Target
+from sartor.specializer.documents import from_document
+from sartor.specializer.extract import extract
+from sartor.specializer.specialization import Specialization, load_choice, load_specialization
+from sartor.tables import Prediction
+from sartor.tables.errors import CheckpointError, FormatError, OutputError
+
+from .torch_tools import SMALL, random_supernet
+
+CHOICE = Choice(
+    origin=Origin("small", SMALL.width, SMALL.resolutions, ("cat", "dog", "owl")),
+    subnetwork=SMALL.space.text(SMALL.space.smallest),
+    target=Target("local-litert", "local", "litert/threads=1,batch=1/float32/-", 2.5),
+    latency=Prediction(2.0, 1.9, 2.1, calibrated=True),
+    accuracy=Accuracy(0.8, None, 0),
+    search=Search(7, 0.4, 30_000, 1.0, 5.0, ((1.0, 0.7), (2.0, 0.8))),
+    multiply_adds=1000,
+    parameters=100,
+    recalibrated_with="synthetic images",
+)
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+shares = st.floats(0, 1)
+choices = st.builds(
+    replace,
+    st.just(CHOICE),
+    latency=st.builds(Prediction, finite, finite, finite, st.booleans()),
+    accuracy=st.builds(Accuracy, shares, shares | st.none(), st.integers(0)),
+    search=st.builds(
+        Search,
+        *(st.integers(0), finite, st.integers(0), finite, finite),
+        st.lists(st.tuples(finite, shares)).map(tuple),
+    ),
+    recalibrated_with=st.text(),
+)
+
+
+@given(choices)
+def test_a_choice_survives_json(choice: Choice) -> None:
+    assert from_document(Choice, json.loads(json.dumps(asdict(choice)))) == choice
+
+
+def changed(**fields: object) -> Callable[[dict[str, Any]], object]:
+    return lambda document: document.update(fields)
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (changed(more=1), "choice wants exactly origin, subnetwork"),
+        (lambda document: document.pop("parameters"), "choice wants exactly"),
+        (changed(target=None), r"choice\.target wants exactly table"),
+        (changed(parameters=1.5), r"choice\.parameters cannot be 1\.5"),
+        (changed(parameters=True), r"choice\.parameters cannot be True"),
+        (changed(subnetwork=3), r"choice\.subnetwork cannot be 3"),
+        (lambda d: d["accuracy"].update(predicted="high"), r"accuracy\.predicted cannot be 'high'"),
+        (lambda d: d["accuracy"].update(predicted=float("nan")), "predicted cannot be nan"),
+        (lambda d: d["target"].update(budget_ms=10**400), r"target\.budget_ms cannot be 1000"),
+        (lambda d: d["latency"].update(calibrated=1), r"latency\.calibrated cannot be 1"),
+        (lambda d: d["origin"].update(labels="cat"), r"origin\.labels cannot be 'cat'"),
+        (lambda d: d["search"].update(front=[[1.0]]), r"front\[0\] has 1 values and wants 2"),
+        (lambda d: d["search"].update(front=[[1, "x"]]), r"front\[0\]\[1\] cannot be 'x'"),
+    ],
+)
+def test_a_document_of_other_types_is_refused(
+    damage: Callable[[dict[str, Any]], object], complaint: str
+) -> None:
+    document = json.loads(json.dumps(asdict(CHOICE)))
+    damage(document)
+    with pytest.raises(FormatError, match=complaint):
+        from_document(Choice, document)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A folder with a specialization."""
+    network = extract(random_supernet(), SMALL.space.smallest)
+    Specialization(CHOICE, network).save(tmp_path / "folder")
+    return tmp_path / "folder"
+
+
+def test_a_specialization_survives_its_folder(saved: Path) -> None:
+    loaded = load_specialization(saved)
+    network = extract(random_supernet(), SMALL.space.smallest)
+    assert loaded.choice == CHOICE == load_choice(saved)
+    assert loaded.network.graph == network.graph
+    assert loaded.network.weights.keys() == network.weights.keys()
+    for name, value in network.weights.items():
+        assert torch.equal(loaded.network.weights[name], value)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "3", "{}", '{"format": "new"}', "[" * 100_000, "\0"])
+def test_a_description_that_is_none(content: str, saved: Path) -> None:
+    (saved / "specialization.json").write_text(content)
+    with pytest.raises(CheckpointError, match=r"is damaged .*; make it again with: sartor spec"):
+        load_choice(saved)
+
+
+def test_a_sub_network_that_is_none(saved: Path) -> None:
+    path = saved / "specialization.json"
+    path.write_text(path.read_text().replace(CHOICE.subnetwork, "32:nonsense"))
+    with pytest.raises(CheckpointError, match="'32:nonsense' is no sub-network"):
+        load_specialization(saved)
+
+
+def test_a_description_that_is_not_text(saved: Path) -> None:
+    (saved / "specialization.json").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(CheckpointError, match="is damaged"):
+        load_specialization(saved)
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="holds no specialized network"):
+        load_specialization(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written(saved: Path) -> None:
+    specialization = load_specialization(saved)
+    with pytest.raises(OutputError, match="cannot write /proc/nowhere"):
+        specialization.save(Path("/proc/nowhere"))
