@@ -149,5 +149,7 @@ def _telling_line(number: int) -> Iterator[None]:
         yield
     except KeyError as error:
         raise FormatError(f"line {number}: {error} is missing; fetch the file again") from error
+    except FormatError as error:
+        raise FormatError(f"line {number}: {error}") from error
     except (ValueError, TypeError, AttributeError) as error:
         raise FormatError(f"line {number}: {error}; fetch the file again") from error

@@ -1,0 +1,239 @@
+"""Predicted against measured latency of sub-networks that the prediction has not seen.
+
+    python benchmarks/prediction.py                     # every runtime
+    python benchmarks/prediction.py --runtime litert
+
+In one run, interleaved and in random order, it measures every operator that the supernet can
+reach, the networks that calibrate a latency table, and random sub-networks. The table then
+predicts the random ones, from the operators and the calibration networks alone. Beside it stands
+what multiply-adds would have predicted: a line fitted to the same calibration networks.
+
+Interrupt it at any time: the same command goes on where it stopped. For figures worth quoting the
+machine has to be quiet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sartor.devices import find_device
+from sartor.profiler import RUNTIMES, Progress, collect, make_plan
+from sartor.specializer.cli.options import DEFAULT_SUPERNET
+from sartor.specializer.cli.output import print_facts, print_json, print_table, progress_bar
+from sartor.specializer.cost import calibration_networks, reachable_operators
+from sartor.specializer.shipped import find_spec
+from sartor.specializer.supernets.supernet import Supernet
+from sartor.tables import Condition, LatencyTable, NetworkMeasurement, SartorError, Store
+from sartor.tables.errors import MeasurementError
+from sartor.tables.graph import Graph
+
+STORE = Path(__file__).resolve().parent.parent / "build" / "prediction.sqlite"
+CALIBRATION_NETWORKS = 5  # as `sartor profile` measures by default
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How good predictions of several networks were.
+
+    Attributes:
+        mape: mean absolute error, relative to the measured latency.
+        within_5: share of networks that were less than 5 % off.
+        within_10: share of networks that were less than 10 % off.
+        spearman: rank correlation, -1 to 1.
+    """
+
+    mape: float
+    within_5: float
+    within_10: float
+    spearman: float
+
+    @classmethod
+    def of(cls, predicted: Floats, measured: Floats) -> Score:
+        """Judge predictions, (n,), by measurements, (n,), in the same unit."""
+        errors = np.abs(predicted / measured - 1)
+        return cls(
+            mape=float(errors.mean()),
+            within_5=float((errors <= 0.05).mean()),
+            within_10=float((errors <= 0.10).mean()),
+            spearman=float(np.corrcoef(_ranks(predicted), _ranks(measured))[0, 1]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came out for one runtime.
+
+    Attributes:
+        condition: that everything was measured under.
+        runtime_version: as the runtime says.
+        networks: names of the held-out networks.
+        multiply_adds: of each.
+        measured_ms: of each.
+        predicted_ms: of each, by the table.
+        baseline_ms: of each, by a line over multiply-adds.
+        table: score of the table.
+        baseline: score of the line.
+        coverage: share of networks measured within their predicted intervals.
+        promised_coverage: share that the table claims.
+        margin: half-width of the intervals, relative to the prediction.
+    """
+
+    condition: str
+    runtime_version: str
+    networks: tuple[str, ...]
+    multiply_adds: tuple[int, ...]
+    measured_ms: tuple[float, ...]
+    predicted_ms: tuple[float, ...]
+    baseline_ms: tuple[float, ...]
+    table: Score
+    baseline: Score
+    coverage: float
+    promised_coverage: float
+    margin: float
+
+
+def random_networks(supernet: Supernet, count: int, seed: int) -> tuple[Graph, ...]:
+    """Draw different sub-networks, none of which calibrates tables."""
+    known = {graph.name for graph in calibration_networks(supernet, CALIBRATION_NETWORKS)}
+    drawn = supernet.space.random(2 * count + len(known), np.random.default_rng(seed))
+    graphs = {}
+    for row in drawn.tolist():
+        graph = supernet.graph(tuple(row))
+        if graph.name not in known:
+            graphs[graph.name] = graph
+    return tuple(graphs.values())[:count]
+
+
+def evaluate(
+    table: LatencyTable, calibration: Sequence[Graph], held_out: Sequence[Graph]
+) -> Outcome:
+    """Predict networks of a table as if it had not measured them, and compare."""
+    blind = replace(table, networks=_measurements(table, calibration))
+    predictions = [blind.predict(graph.operators) for graph in held_out]
+    measured_ms = _latencies_ms(table, held_out)
+    predicted_ms = np.array([prediction.latency_ms for prediction in predictions])
+    line = fit_line(_multiply_adds(calibration), _latencies_ms(table, calibration))
+    baseline_ms = line(_multiply_adds(held_out))
+    held = [
+        prediction.low_ms <= latency_ms <= prediction.high_ms
+        for prediction, latency_ms in zip(predictions, measured_ms, strict=True)
+    ]
+    return Outcome(
+        condition=str(table.provenance.condition),
+        runtime_version=table.provenance.runtime_version,
+        networks=tuple(graph.name for graph in held_out),
+        multiply_adds=tuple(graph.multiply_adds for graph in held_out),
+        measured_ms=tuple(measured_ms.tolist()),
+        predicted_ms=tuple(predicted_ms.tolist()),
+        baseline_ms=tuple(baseline_ms.tolist()),
+        table=Score.of(predicted_ms, measured_ms),
+        baseline=Score.of(baseline_ms, measured_ms),
+        coverage=float(np.mean(held)),
+        promised_coverage=blind.calibration.coverage,
+        margin=blind.calibration.margin,
+    )
+
+
+def fit_line(sizes: Floats, latencies_ms: Floats) -> Callable[[Floats], Floats]:
+    """Fit latency = a + b · size by least squares on the relative error."""
+    terms = np.stack([1 / latencies_ms, sizes / latencies_ms], axis=1)
+    (start, slope), *_ = np.linalg.lstsq(terms, np.ones(len(sizes)), rcond=None)
+    return lambda others: start + slope * others
+
+
+def _measurements(table: LatencyTable, graphs: Sequence[Graph]) -> tuple[NetworkMeasurement, ...]:
+    measured = {whole.network.name: whole for whole in table.networks}
+    if missing := [graph.name for graph in graphs if graph.name not in measured]:
+        raise MeasurementError(f"{missing[0]} could not be measured; run the benchmark again")
+    return tuple(measured[graph.name] for graph in graphs)
+
+
+def _latencies_ms(table: LatencyTable, graphs: Sequence[Graph]) -> Floats:
+    return np.array([whole.measurement.median_ms for whole in _measurements(table, graphs)])
+
+
+def _multiply_adds(graphs: Sequence[Graph]) -> Floats:
+    return np.array([graph.multiply_adds for graph in graphs], np.float64)
+
+
+def _ranks(values: Floats) -> NDArray[np.intp]:
+    return values.argsort().argsort()
+
+
+def measure(arguments: argparse.Namespace, runtime: str) -> Outcome:
+    """Measure for one runtime whatever the store does not hold yet, and evaluate."""
+    spec, name = find_spec(arguments.supernet), f"prediction-{runtime}"
+    calibration = calibration_networks(spec, CALIBRATION_NETWORKS)
+    held_out = random_networks(spec, arguments.count, arguments.seed)
+    plan = make_plan(reachable_operators(spec), (*calibration, *held_out), arguments.passes)
+    rng = np.random.default_rng(arguments.seed)
+    with Store.open(arguments.store) as store, progress_bar() as bar:
+        task = bar.add_task(runtime, total=plan.windows)
+
+        def show(done: Progress) -> None:
+            bar.update(task, completed=done.windows + done.failures)
+
+        collect(find_device("local"), store, name, plan, Condition(runtime), rng, show)
+        return evaluate(store.load(name), calibration, held_out)
+
+
+def show(outcome: Outcome) -> None:
+    """Print an outcome for people."""
+    print_facts(
+        f"{outcome.runtime_version}, {outcome.condition}",
+        {
+            "networks": len(outcome.networks),
+            "latencies": f"{min(outcome.measured_ms):.2f}–{max(outcome.measured_ms):.2f} ms",
+            "interval": f"± {outcome.margin:.1%} holds {outcome.coverage:.0%} of them "
+            f"(promised: {outcome.promised_coverage:.0%})",
+        },
+    )
+    print_table(
+        "Predicted against measured",
+        ("by", "MAPE", "within ±5 %", "within ±10 %", "Spearman"),
+        (
+            (by, f"{s.mape:.1%}", f"{s.within_5:.0%}", f"{s.within_10:.0%}", f"{s.spearman:.3f}")
+            for by, s in (("latency table", outcome.table), ("multiply-adds", outcome.baseline))
+        ),
+    )
+
+
+def main() -> None:
+    """Read the command line, measure, and print."""
+    summary, _, details = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runtime", action="append", choices=sorted(RUNTIMES), help="all if none")
+    parser.add_argument("--supernet", default=DEFAULT_SUPERNET, help="name, or file of weights")
+    parser.add_argument("--count", type=int, default=20, help="random networks (20)")
+    parser.add_argument("--passes", type=int, default=3, help="processes that time each (3)")
+    parser.add_argument("--seed", type=int, default=1, help="of networks and order (1)")
+    parser.add_argument("--store", default=str(STORE), help="where measurements are kept")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    arguments = parser.parse_args()
+    if arguments.count < 2:
+        parser.error("--count: a rank correlation takes at least 2 networks")
+    try:
+        runtimes = arguments.runtime or sorted(RUNTIMES)
+        outcomes = [measure(arguments, runtime) for runtime in runtimes]
+    except SartorError as error:
+        sys.exit(f"prediction: {error}")
+    if arguments.json:
+        print_json([asdict(outcome) for outcome in outcomes])
+        return
+    for outcome in outcomes:
+        show(outcome)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sartor.benchmarks import prediction
+from sartor.specializer.cost import calibration_networks
+
+from .chain import SPEC, Chain
+
+
+def test_spearman_of_a_published_example() -> None:
+    # Wikipedia, Spearman's rank correlation coefficient: IQ against hours of television.
+    iq = np.array([106, 100, 86, 101, 99, 103, 97, 113, 112, 110], float)
+    hours = np.array([7, 27, 2, 50, 28, 29, 20, 12, 6, 17], float)
+    assert prediction.Score.of(iq, hours).spearman == pytest.approx(-29 / 165)
+
+
+def test_errors_are_relative_to_what_was_measured() -> None:
+    score = prediction.Score.of(np.array([10.4, 18.4, 32.7]), np.array([10.0, 20.0, 30.0]))
+    assert score.mape == pytest.approx((0.04 + 0.08 + 0.09) / 3)
+    assert score.within_5 == pytest.approx(1 / 3)
+    assert score.within_10 == pytest.approx(1.0)
+
+
+def test_a_line_is_fitted_exactly_where_there_is_one() -> None:
+    line = prediction.fit_line(np.array([1.0, 2.0, 5.0]), np.array([5.0, 7.0, 13.0]))
+    assert line(np.array([10.0])) == pytest.approx([23.0])
+
+
+def test_held_out_networks_calibrate_nothing() -> None:
+    held_out = prediction.random_networks(SPEC, 20, seed=0)
+    names = {graph.name for graph in held_out}
+    assert len(names) == 20
+    assert not names & {graph.name for graph in calibration_networks(SPEC, 5)}
+    assert prediction.random_networks(SPEC, 20, seed=0) == held_out
+
+
+@pytest.mark.slow
+def test_the_benchmark_measures_and_resumes(chain: Chain, tmp_path: Path) -> None:
+    command = [
+        *(sys.executable, prediction.__file__, "--runtime", "litert", "--json"),
+        *("--supernet", chain.supernet, "--count", "2", "--passes", "1"),
+        *("--store", tmp_path / "store.sqlite"),
+    ]
+    first, second = (
+        subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(2)
+    )
+    assert first.stdout == second.stdout
+    (outcome,) = json.loads(first.stdout)
+    assert len(outcome["networks"]) == len(outcome["measured_ms"]) == 2
+    assert 0 <= outcome["table"]["within_5"] <= outcome["table"]["within_10"] <= 1
+    assert outcome["promised_coverage"] == pytest.approx(5 / 6)
