@@ -52,6 +52,7 @@ def _draw_proof(axes: Axes, report: Report) -> None:
     for proof in report.proofs:
         _draw_bar(axes, f"{proof.runtime}\nmeasured", proof.measured, "C2" if proof.holds else "C3")
     axes.axhline(target.budget_ms, color="C3", linestyle="--", label="budget")
+    axes.margins(y=0.25)  # room for the legend
     axes.set(ylabel="latency, ms", title="Proof" if report.holds else "Proof: does not hold")
     axes.legend(loc="upper right", fontsize=8)
 

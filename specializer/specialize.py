@@ -71,8 +71,8 @@ class Specializer:
         """The supernet's accuracy predictor; CheckpointError when it has none."""
         if self.files.accuracy is None:
             raise CheckpointError(
-                f"{self.called} has no accuracy predictor (accuracy.npz beside the weights), "
-                "so no search can tell its sub-networks apart"
+                f"{self.called} has no accuracy predictor, so no search can tell its sub-networks "
+                "apart; name a folder that has supernet.safetensors and accuracy.npz"
             )
         return MlpPredictor.load(self.files.accuracy, self.spec.space)
 

@@ -84,6 +84,8 @@ def connect(path_or_url: str | Path) -> Engine:
 
 def _engine(path_or_url: str | Path) -> Engine:
     where = str(path_or_url)
+    if not where:  # SQLite would take it for a database that is gone when it is closed
+        raise StoreError("a store has to have a name; name a file")
     try:
         if "://" in where:
             url = make_url(where)

@@ -52,7 +52,7 @@ def test_the_steps_lead_from_a_device_to_a_proof(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
     report = json.loads(printed)
     assert {proof["runtime"] for proof in report["proofs"]} == {"litert", "onnxruntime"}
-    assert all(proof["difference"] <= 1e-4 for proof in report["proofs"])
+    assert all(proof["comparison"]["difference"] <= 1e-4 for proof in report["proofs"])
 
 
 @pytest.mark.slow

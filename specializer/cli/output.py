@@ -25,9 +25,10 @@ def print_json(document: object) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table for people; numbers are the caller's to format."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:

@@ -85,7 +85,7 @@ def _print(report: Report) -> None:
     )
     print_table(
         "Proof",
-        ("runtime", "measured ms", "of budget", "difference to torch", "same top-1", "verdict"),
+        ("runtime", "measured ms", "of budget", "off torch", "same top-1", "verdict"),
         map(_row, report.proofs),
     )
 
@@ -95,7 +95,7 @@ def _row(proof: Proof) -> tuple[str, ...]:
     difference = comparison.difference
     return (
         proof.runtime_version,
-        f"{measured.latency_ms:.2f} ({measured.low_ms:.2f}–{measured.high_ms:.2f})",
+        f"{measured.latency_ms:.2f} ± {measured.high_ms - measured.latency_ms:.2f}",
         f"{measured.latency_ms / proof.budget_ms:.0%}",
         "no numbers" if difference is None else f"{difference:.1e}",
         f"{comparison.agreement:.0%} of {comparison.images}",

@@ -111,6 +111,7 @@ def test_an_unknown_supernet(command: str, chain: Chain, tmp_path: Path) -> None
         (("verify", "{out}", "--runtime", "onnx"), "no runtime 'onnx'; known: litert, onnxruntime"),
         (("verify", "{out}", "--device", "phone"), "no device 'phone'; known: local"),
         (("tables", "show", "lokal", "--store", "{store}"), "no table 'lokal'; known: local-lit"),
+        (("tables", "--store", ""), "a store has to have a name; name a file"),
         (("tables", "remove", "x", "--store", "{store}"), "sartor profile measures new ones"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -187,6 +188,14 @@ def test_a_damaged_image(damage: Damage, chain: Chain, photos: Path, tmp_path: P
     assert (
         f"cannot read the image {image}" in sartor("verify", chain.out, "--data", photos).complaint
     )
+
+
+def test_weights_without_a_predictor(chain: Chain, tmp_path: Path) -> None:
+    complaint = specialize_complaint(
+        chain, tmp_path, supernet=chain.supernet / "supernet.safetensors"
+    )
+    assert "has no accuracy predictor" in complaint
+    assert complaint.endswith("name a folder that has supernet.safetensors and accuracy.npz")
 
 
 def test_images_in_the_wrong_folders(chain: Chain, photos: Path, tmp_path: Path) -> None:

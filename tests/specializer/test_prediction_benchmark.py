@@ -43,7 +43,7 @@ def test_held_out_networks_calibrate_nothing() -> None:
 
 @pytest.mark.slow
 def test_the_benchmark_measures_and_resumes(chain: Chain, tmp_path: Path) -> None:
-    command = [
+    command: list[str | Path] = [
         *(sys.executable, prediction.__file__, "--runtime", "litert", "--json"),
         *("--supernet", chain.supernet, "--count", "2", "--passes", "1"),
         *("--store", tmp_path / "store.sqlite"),
