@@ -136,6 +136,8 @@ class Specializer:
         Raises:
             DatasetError: the images cannot be used.
         """
+        # Folders of the wrong names are found before minutes are spent on what is in them.
+        folder = None if data is None else ImageFolder.scan(data, self.checkpoint.labels)
         network = extract(self.checkpoint.supernet, found.subnetwork)
         network = recalibrate(network, self._images(network.resolution, data, seed))
         provenance = self.table.provenance
@@ -146,20 +148,13 @@ class Specializer:
             subnetwork=network.graph.name,
             target=Target(self.table.name, provenance.device, str(provenance.condition), budget_ms),
             latency=self.table.predict(network.graph.operators),
-            accuracy=self._accuracy(network, found.accuracy, data),
+            accuracy=_accuracy(network, found.accuracy, folder),
             search=self._account(found, seed),
             multiply_adds=network.graph.multiply_adds,
             parameters=network.graph.parameters,
             recalibrated_with="synthetic images" if data is None else str(data),
         )
         return Specialization(choice, network)
-
-    def _accuracy(self, network: Network, predicted: float, data: Path | None) -> Accuracy:
-        """Put what was predicted beside what the user's images show."""
-        if data is None:
-            return Accuracy(predicted, None, 0)
-        images = decode(ImageFolder.scan(data, self.checkpoint.labels), network.resolution)
-        return Accuracy(predicted, top1(network, images), len(images.labels))
 
     def _account(self, found: SearchResult, seed: int) -> Search:
         """Put what a search found among what it could have found."""
@@ -179,3 +174,10 @@ class Specializer:
             return calibration_batches(folder_images(data, np.random.default_rng(seed)), size)
         tile = self.spec.resolutions[-1]
         return calibration_batches(synthetic_images(self.called, self.files, tile), size)
+
+
+def _accuracy(network: Network, predicted: float, folder: ImageFolder | None) -> Accuracy:
+    """Put what was predicted beside what the user's images show."""
+    if folder is None:
+        return Accuracy(predicted, None, 0)
+    return Accuracy(predicted, top1(network, decode(folder, network.resolution)), len(folder))
