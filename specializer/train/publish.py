@@ -47,10 +47,10 @@ class Effort:
         seed: of every draw.
     """
 
-    recalibration_images: int = 512
-    evaluated: int = 200
-    synthetic_images: int = 80
-    synthesis_steps: int = 300
+    recalibration_images: int = 256
+    evaluated: int = 140
+    synthetic_images: int = 60
+    synthesis_steps: int = 240
     judged: int = 20
     seed: int = 0
 
