@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def contact_sheet(images: list[Image.Image], columns: int) -> Image.Image:
     return sheet
 
 
-def calibration_batches(images: list[Image.Image], size: int) -> list[Tensor]:
+def calibration_batches(images: Sequence[Image.Image], size: int) -> list[Tensor]:
     """Resize square images for ``recalibrate`` at an input resolution in pixels."""
     resized = (image.resize((size, size), Image.Resampling.BILINEAR) for image in images)
     pixels = np.stack([np.asarray(image) for image in resized])

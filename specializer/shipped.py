@@ -11,7 +11,8 @@ from .supernets.mobilenet_v3 import MobileNetV3
 
 ASSETS = Path(__file__).with_name("assets")
 
-_WEIGHTS, _ACCURACY, _CALIBRATION = f"supernet{SUFFIX}", "accuracy.npz", "calibration.jpg"
+_WEIGHTS, _ACCURACY = f"supernet{SUFFIX}", "accuracy.npz"
+_CALIBRATION, _REFERENCE = "calibration.jpg", "reference.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,13 @@ class SupernetFiles:
         accuracy: of its accuracy predictor, where it has one.
         calibration: of its synthetic images for recalibration, where it has some: a contact sheet
             of square tiles as wide as the supernet's highest resolution.
+        reference: of the statistics that correct them, where it has some.
     """
 
     weights: Path
     accuracy: Path | None = None
     calibration: Path | None = None
+    reference: Path | None = None
 
 
 def shipped_supernets() -> tuple[str, ...]:
@@ -73,9 +76,9 @@ def find_spec(name_or_path: str) -> MobileNetV3:
 
 
 def _in_folder(folder: Path) -> SupernetFiles:
-    accuracy, calibration = folder / _ACCURACY, folder / _CALIBRATION
+    def there(name: str) -> Path | None:
+        return folder / name if (folder / name).is_file() else None
+
     return SupernetFiles(
-        folder / _WEIGHTS,
-        accuracy if accuracy.is_file() else None,
-        calibration if calibration.is_file() else None,
+        folder / _WEIGHTS, there(_ACCURACY), there(_CALIBRATION), there(_REFERENCE)
     )

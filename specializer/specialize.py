@@ -9,7 +9,6 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from ..tables.errors import CheckpointError, MissingOperatorError
 from ..tables.table import LatencyTable
@@ -23,6 +22,7 @@ from .extract import extract
 from .images import ImageFolder
 from .network import Network
 from .recalibrate import recalibrate
+from .reference import load_reference, recalibrate_synthetically
 from .search.evolution import SearchResult, search
 from .search.fastest import fastest
 from .search.front import pareto_front
@@ -138,8 +138,7 @@ class Specializer:
         """
         # Folders of the wrong names are found before minutes are spent on what is in them.
         folder = None if data is None else ImageFolder.scan(data, self.checkpoint.labels)
-        network = extract(self.checkpoint.supernet, found.subnetwork)
-        network = recalibrate(network, self._images(network.resolution, data, seed))
+        network = self._recalibrated(found.subnetwork, data, seed)
         provenance = self.table.provenance
         choice = Choice(
             origin=Origin(
@@ -169,11 +168,16 @@ class Specializer:
             front=tuple((self.latency_ms(best.subnetwork), best.accuracy) for best in front),
         )
 
-    def _images(self, size: int, data: Path | None, seed: int) -> list[Tensor]:
+    def _recalibrated(self, subnetwork: SubNetwork, data: Path | None, seed: int) -> Network:
+        """Inherit weights, and recalibrate with the user's images or with synthetic ones."""
+        supernet, files = self.checkpoint.supernet, self.files
         if data is not None:
-            return calibration_batches(folder_images(data, np.random.default_rng(seed)), size)
-        tile = self.spec.resolutions[-1]
-        return calibration_batches(synthetic_images(self.called, self.files, tile), size)
+            network = extract(supernet, subnetwork)
+            photos = folder_images(data, np.random.default_rng(seed))
+            return recalibrate(network, calibration_batches(photos, network.resolution))
+        images = synthetic_images(self.called, files, self.spec.resolutions[-1])
+        reference = {} if files.reference is None else load_reference(files.reference)
+        return recalibrate_synthetically(supernet, subnetwork, images, reference)
 
 
 def _accuracy(network: Network, predicted: float, folder: ImageFolder | None) -> Accuracy:

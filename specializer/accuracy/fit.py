@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from ...tables.errors import FormatError
 from ..space import Population, SearchSpace
-from .features import one_hot
+from .features import feature_starts, one_hot
 from .predictor import Layer, MlpPredictor
 
 Floats = NDArray[np.float64]
 
 _PENALTIES: Floats = np.logspace(-2, 3, 11)
+_CONTEXT_FREEDOM = 10.0
+"""Every network teaches its context's weight, so these are penalised a hundred times less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,10 @@ def fit_ridge(
 ) -> Fit:
     """Fit a linear predictor, one weight for each choice, with penalised weights.
 
+    A choice's weight is the sum of what it is worth in any slot, of what any block is worth in its
+    stage, and of what is special about it here. Each part is penalised alike, so few networks
+    already teach what is common to many (partial pooling), and a rare choice is not overrated.
+
     Each network's held-out prediction comes from a predictor that saw neither the network nor its
     fold, penalty included (nested cross-validation), so the report does not flatter.
 
@@ -68,7 +74,8 @@ def fit_ridge(
     if not np.isfinite(accuracies).all() or np.ptp(accuracies) == 0:
         raise FormatError("accuracies must be finite and differ, or there is nothing to learn")
     mean, deviation = float(accuracies.mean()), float(accuracies.std())
-    features = one_hot(space, population).astype(np.float64)
+    basis = _pooling(space)
+    features = one_hot(space, population) @ basis
     targets = (accuracies - mean) / deviation
     fold = rng.permutation(len(targets)) % folds
     held_out = np.empty_like(targets)
@@ -78,8 +85,9 @@ def fit_ridge(
         weights = _ridge(features[seen], targets[seen], np.array([penalty]))
         held_out[unseen] = _apply(features[unseen], weights)[:, 0]
     penalty = _best_penalty(features, targets, fold)
-    whole = _ridge(features, targets, np.array([penalty])).astype(np.float32)
-    predictor = MlpPredictor(space, (Layer(whole[1:], whole[0]),), mean, deviation)
+    whole = _ridge(features, targets, np.array([penalty]))
+    layer = Layer((basis @ whole[1:]).astype(np.float32), whole[0].astype(np.float32))
+    predictor = MlpPredictor(space, (layer,), mean, deviation)
     error = deviation * float(np.abs(held_out - targets).mean())
     return Fit(predictor, len(targets), penalty, kendall_tau(held_out, targets), error)
 
@@ -94,6 +102,22 @@ def kendall_tau(first: NDArray[np.floating], second: NDArray[np.floating]) -> fl
     signs = [np.sign(values[:, None] - values) for values in (first, second)]
     untied = np.prod([np.square(sign).sum() for sign in signs])
     return float((signs[0] * signs[1]).sum() / np.sqrt(untied)) if untied else 0.0
+
+
+def _pooling(space: SearchSpace) -> Floats:
+    """Return the columns that weights are made of: (features, features + labels + stages)."""
+    starts = feature_starts(space)
+    own = np.eye(starts[-1])
+    own[: len(space.contexts)] *= _CONTEXT_FREEDOM
+    labels = sorted({label for slot in space.slots for label in slot.choices})
+    by_label = np.zeros((starts[-1], len(labels)))
+    by_stage = np.zeros((starts[-1], len(space.stages)))
+    stages = [index for index, stage in enumerate(space.stages) for _ in stage]
+    for slot, start, stage in zip(space.slots, starts, stages, strict=False):
+        for column, label in enumerate(slot.choices, start):
+            by_label[column, labels.index(label)] = 1
+            by_stage[column, stage] = 1
+    return np.concatenate([own, by_label, by_stage], axis=1)
 
 
 def _best_penalty(features: Floats, targets: Floats, fold: NDArray[np.intp]) -> float:

@@ -16,11 +16,15 @@ import torch
 
 from ...tables.atomic import write_atomically
 from ..accuracy.fit import fit_ridge
-from ..calibration_set import calibration_batches, contact_sheet, synthetic_images
+from ..calibration_set import contact_sheet, synthetic_images
 from ..checkpoint import Checkpoint, save_supernet
-from ..extract import extract
 from ..images import ImageFolder
-from ..recalibrate import recalibrate
+from ..reference import (
+    load_reference,
+    recalibrate_synthetically,
+    save_reference,
+    statistics,
+)
 from ..shipped import find_supernet
 from ..space import Population, SubNetwork
 from ..supernets.elastic import ElasticMobileNetV3
@@ -114,6 +118,7 @@ def publish(
                 "penalty": fit.penalty,
             },
         )
+    _write_reference(evaluator, supernet, folder / "reference.safetensors")
     if not (folder / "calibration.jpg").exists():
         _make_sheet(evaluator, supernet, folder / "calibration.jpg", effort, report)
     judge = Evaluator(supernet, calibration, validation)
@@ -128,6 +133,14 @@ def _store_statistics(supernet: ElasticMobileNetV3, evaluator: Evaluator) -> Non
     for name, view in supernet.weights(largest).items():
         if ".running_" in name:
             view.copy_(gathered[name])
+
+
+def _write_reference(evaluator: Evaluator, supernet: ElasticMobileNetV3, path: Path) -> None:
+    """Keep the largest sub-network's statistics from photos, at each resolution."""
+    space, sizes = supernet.spec.space, supernet.spec.resolutions
+    largest = [(context, *space.largest[1:]) for context in range(len(space.contexts))]
+    found = [statistics(evaluator.network(subnetwork)) for subnetwork in largest]
+    save_reference(dict(zip(sizes, found, strict=True)), path)
 
 
 def _make_sheet(
@@ -170,13 +183,13 @@ def _judge(
     """
     space, spec = supernet.spec.space, supernet.spec
     sheet = synthetic_images(name, find_supernet(str(folder)), spec.resolutions[-1])
+    reference = load_reference(folder / "reference.safetensors")
     random = space.random(effort.judged, np.random.default_rng(effort.seed + 2))
     judged = [space.largest, space.smallest, *_subnetworks(random)]
     rows = []
     for index, subnetwork in enumerate(judged):
         network = judge.network(subnetwork)
-        batches = calibration_batches(sheet, network.resolution)
-        synthetic = recalibrate(extract(supernet, subnetwork), batches)
+        synthetic = recalibrate_synthetically(supernet, subnetwork, sheet, reference)
         rows.append(
             {
                 "subnetwork": space.text(subnetwork),
