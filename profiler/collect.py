@@ -16,7 +16,7 @@ from ..devices.device import Device
 from ..tables.errors import AgentError, DeviceError, DeviceTimeoutError, SartorError
 from ..tables.measurement import Window
 from ..tables.provenance import Condition
-from ..tables.subject import Subject
+from ..tables.subject import Network, Subject
 from .identity import identify
 from .messages import MeasureJob, Refusal, Timing
 from .plan import Plan, Target, coverage
@@ -33,6 +33,8 @@ REFERENCE_EVERY = 12
 
 _WINDOW_MS = 20
 _WARMUP_MS = 5
+_NETWORK_WINDOW_MS = 200  # there are few, and all predictions hang on them
+_NETWORK_WARMUP_MS = 50
 _REFERENCE_WINDOW_MS = 40
 _WRITTEN_AHEAD = 4
 _MAX_DEATHS_IN_A_ROW = 10
@@ -179,8 +181,10 @@ class _Run:
         def job_of(target: Target | None) -> MeasureJob:
             if target is None:
                 return reference
-            model = self.runtime.write(target.graph, self.condition.batch)
-            return MeasureJob(session.place(model), _WINDOW_MS, _WARMUP_MS)
+            model = session.place(self.runtime.write(target.graph, self.condition.batch))
+            if isinstance(target.subject, Network):
+                return MeasureJob(model, _NETWORK_WINDOW_MS, _NETWORK_WARMUP_MS)
+            return MeasureJob(model, _WINDOW_MS, _WARMUP_MS)
 
         ahead: deque[Future[MeasureJob]] = deque()
         for target in order:
