@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
+from torch import Tensor
+
 from .network import Network
 from .space import SubNetwork
-from .supernets.elastic import ElasticMobileNetV3
 from .supernets.mobilenet_v3 import BATCH_NORM_EPS
+from .supernets.supernet import Supernet
 
 
-def extract(supernet: ElasticMobileNetV3, subnetwork: SubNetwork) -> Network:
+class WeightSharing(Protocol):
+    """Whatever has the weights of every sub-network of a space."""
+
+    @property
+    def spec(self) -> Supernet:
+        """The space, and the graph of any sub-network."""
+        ...
+
+    def weights(self, subnetwork: SubNetwork) -> Mapping[str, Tensor]:
+        """Return a sub-network's weights, named as its graph names them."""
+        ...
+
+
+def extract(supernet: WeightSharing, subnetwork: SubNetwork) -> Network:
     """Copy a sub-network's weights out of a supernet; the supernet is left as it was.
 
     The BatchNorm statistics are the first channels of the supernet's own. They were gathered in

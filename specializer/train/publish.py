@@ -18,6 +18,7 @@ from ...tables.atomic import write_atomically
 from ..accuracy.fit import fit_ridge
 from ..calibration_set import contact_sheet, synthetic_images
 from ..checkpoint import Checkpoint, save_supernet
+from ..evaluations import Evaluator, evaluate_all
 from ..images import ImageFolder
 from ..reference import (
     load_reference,
@@ -28,7 +29,6 @@ from ..reference import (
 from ..shipped import find_supernet
 from ..space import Population, SubNetwork
 from ..supernets.elastic import ElasticMobileNetV3
-from .evaluations import Evaluator, evaluate_all
 from .synthesize import synthesize
 
 SHEET_COLUMNS = 10
