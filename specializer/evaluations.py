@@ -50,7 +50,7 @@ class Evaluator:
         judged: ImageFolder,
         device: str = "cpu",
     ) -> None:
-        self._supernet = supernet
+        self.supernet = supernet
         self._folders = calibration, judged
         self._device = device
         self._calibration: Callable[[int], LabelledPixels] = cache(
@@ -63,11 +63,11 @@ class Evaluator:
     @cached_property
     def subject(self) -> Subject:
         """What is evaluated on what."""
-        return subject_of(self._supernet, *self._folders)
+        return subject_of(self.supernet, *self._folders)
 
     def network(self, subnetwork: SubNetwork) -> Network:
         """Extract a sub-network, bring it to the device, and recalibrate its BatchNorm there."""
-        network = extract(self._supernet, subnetwork)
+        network = extract(self.supernet, subnetwork)
         weights = {name: value.to(self._device) for name, value in network.weights.items()}
         network = Network(network.graph, weights, network.eps)
         return recalibrate(network, self._calibration(network.resolution).batches())

@@ -19,7 +19,7 @@ _CONTEXT_FREEDOM = 10.0
 """Every network teaches its context's weight, so these are penalised a hundred times less."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Fit:
     """A fitted predictor, and how it did on networks that it had not seen.
 
@@ -29,6 +29,7 @@ class Fit:
         penalty: of the squared weights, chosen by cross-validation.
         kendall_tau: of held-out predictions against the measured accuracies, -1 to 1.
         mean_absolute_error: of held-out predictions, as a fraction.
+        held_out: each network's accuracy as predicted without it, as a fraction: (networks,).
     """
 
     predictor: MlpPredictor
@@ -36,6 +37,7 @@ class Fit:
     penalty: float
     kendall_tau: float
     mean_absolute_error: float
+    held_out: Floats
 
 
 def fit_ridge(
@@ -73,23 +75,42 @@ def fit_ridge(
         raise FormatError("a network is given twice: held-out figures would then be too good")
     if not np.isfinite(accuracies).all() or np.ptp(accuracies) == 0:
         raise FormatError("accuracies must be finite and differ, or there is nothing to learn")
-    mean, deviation = float(accuracies.mean()), float(accuracies.std())
+    fold = rng.permutation(len(accuracies)) % folds
+    held_out = np.empty(len(accuracies))
+    for index in range(folds):
+        seen, unseen = fold != index, fold == index
+        predictor, _ = train_ridge(space, population[seen], accuracies[seen], fold[seen])
+        held_out[unseen] = predictor.predict(population[unseen])
+    predictor, penalty = train_ridge(space, population, accuracies, fold)
+    return Fit(
+        predictor,
+        len(accuracies),
+        penalty,
+        kendall_tau(held_out, accuracies),
+        float(np.abs(held_out - accuracies).mean()),
+        held_out,
+    )
+
+
+def train_ridge(
+    space: SearchSpace, population: Population, accuracies: Floats, fold: NDArray[np.intp]
+) -> tuple[MlpPredictor, float]:
+    """Train the linear predictor once; return it with the penalty of its squared weights.
+
+    Args:
+        space: of the networks.
+        population: (n, 1 + slots).
+        accuracies: top-1 as fractions: (n,).
+        fold: of the cross-validation that chooses the penalty, for each network: (n,).
+    """
+    mean, deviation = float(accuracies.mean()), float(accuracies.std()) or 1.0
     basis = _pooling(space)
     features = one_hot(space, population) @ basis
     targets = (accuracies - mean) / deviation
-    fold = rng.permutation(len(targets)) % folds
-    held_out = np.empty_like(targets)
-    for index in range(folds):
-        seen, unseen = fold != index, fold == index
-        penalty = _best_penalty(features[seen], targets[seen], fold[seen])
-        weights = _ridge(features[seen], targets[seen], np.array([penalty]))
-        held_out[unseen] = _apply(features[unseen], weights)[:, 0]
     penalty = _best_penalty(features, targets, fold)
-    whole = _ridge(features, targets, np.array([penalty]))
-    layer = Layer((basis @ whole[1:]).astype(np.float32), whole[0].astype(np.float32))
-    predictor = MlpPredictor(space, (layer,), mean, deviation)
-    error = deviation * float(np.abs(held_out - targets).mean())
-    return Fit(predictor, len(targets), penalty, kendall_tau(held_out, targets), error)
+    weights = _ridge(features, targets, np.array([penalty]))
+    layer = Layer((basis @ weights[1:]).astype(np.float32), weights[0].astype(np.float32))
+    return MlpPredictor(space, (layer,), mean, deviation), penalty
 
 
 def kendall_tau(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:

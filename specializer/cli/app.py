@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ...tables.errors import SartorError
-from . import devices, export, profile, specialize, tables, verify
+from . import devices, evaluate, export, profile, specialize, tables, train, verify
 
 app = typer.Typer(
     name="sartor",
@@ -21,6 +21,8 @@ app = typer.Typer(
 app.command("devices")(devices.devices)
 app.command("profile")(profile.profile)
 app.add_typer(tables.app, name="tables")
+app.command("evaluate")(evaluate.evaluate)
+app.command("train")(train.train)
 app.command("specialize")(specialize.specialize)
 app.command("export")(export.export)
 app.command("verify")(verify.verify)
