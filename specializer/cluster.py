@@ -22,6 +22,7 @@ from ..tables.errors import (
     DeviceUnreachableError,
     RuntimeMissingError,
 )
+from .allocator import keep_freed_memory
 from .assignment import Assignment
 from .journal import Subject
 from .space import SubNetwork
@@ -135,6 +136,7 @@ def _evaluator(assignment: Assignment, subject: Subject) -> Evaluator:
     import torch
 
     torch.set_num_threads(1)
+    keep_freed_memory()
     evaluator = assignment.evaluator()
     if difference := subject.difference(evaluator.subject):
         raise CheckpointError(

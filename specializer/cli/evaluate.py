@@ -116,11 +116,13 @@ def _evaluate(
     assignment: Assignment, count: int, csv_path: Path, workers: int, scheduler: str | None
 ) -> None:
     """Fill the journal beside a CSV file, then write the file."""
+    from ..allocator import keep_freed_memory
     from ..assignment import draw_subnetworks
     from ..cluster import Cluster
     from ..evaluation_table import write_evaluations
     from ..evaluations import evaluate_all
 
+    keep_freed_memory()
     evaluator = assignment.evaluator()
     many = workers > 1 or scheduler is not None
     spec = evaluator.supernet.spec
@@ -154,7 +156,8 @@ def _print(report: PredictorReport) -> None:
         ("resolution", *columns),
         ((label, *_row(found)) for label, found in report.by_context.items()),
     )
-    print_table("How many evaluations are needed", columns, map(_row, report.curve))
+    if report.curve:
+        print_table("How many evaluations are needed", columns, map(_row, report.curve))
 
 
 def _row(found: Quality) -> tuple[str, ...]:
