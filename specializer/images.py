@@ -121,24 +121,6 @@ def open_image(path: Path) -> Image.Image:
         ) from error
 
 
-def random_crop(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
-    """Cut a random part out of an image, resize it to (size, size), perhaps mirror it.
-
-    Source: random resized cropping of Szegedy et al., Going deeper with convolutions, CVPR 2015,
-    section 6, with 35–100 % of the area.
-    """
-    width, height = image.size
-    area = width * height * rng.uniform(0.35, 1.0)
-    aspect = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3)))
-    crop_width = min(width, max(1, round(float(np.sqrt(area * aspect)))))
-    crop_height = min(height, max(1, round(float(np.sqrt(area / aspect)))))
-    left = int(rng.integers(0, width - crop_width + 1))
-    top = int(rng.integers(0, height - crop_height + 1))
-    box = (left, top, left + crop_width, top + crop_height)
-    cropped = image.resize((size, size), Image.Resampling.BILINEAR, box)
-    return cropped.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else cropped
-
-
 def centre_crop(image: Image.Image, size: int) -> Image.Image:
     """Cut the central square out of an image and resize it to (size, size)."""
     width, height = image.size
@@ -148,14 +130,10 @@ def centre_crop(image: Image.Image, size: int) -> Image.Image:
     return image.resize((size, size), Image.Resampling.BILINEAR, box)
 
 
-def to_tensor(images: Sequence[Image.Image]) -> Tensor:
-    """Stack images of one size as (N, 3, H, W), normalised by ImageNet's mean and deviation."""
-    pixels = torch.from_numpy(np.stack([np.asarray(image) for image in images]))
-    return normalise_pixels(pixels.permute(0, 3, 1, 2))
-
-
 def normalise_pixels(pixels: Tensor) -> Tensor:
-    """Turn bytes, (N, 3, H, W) in 0–255, into what networks here expect (channels last)."""
-    mean, std = (torch.tensor(value).view(1, 3, 1, 1) for value in (MEAN, STD))
+    """Turn pixels, (N, 3, H, W) in 0–255, into what networks here expect (channels last)."""
+    mean, std = (
+        torch.tensor(value, device=pixels.device).view(1, 3, 1, 1) for value in (MEAN, STD)
+    )
     scaled = (pixels.float() / 255 - mean) / std
     return scaled.contiguous(memory_format=torch.channels_last)

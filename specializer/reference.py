@@ -54,7 +54,7 @@ def recalibrate_synthetically(
     """Extract a sub-network and recalibrate it without photos.
 
     Args:
-        supernet: with trained weights.
+        supernet: with trained weights, on any device; the network will be there, too.
         subnetwork: of its space.
         images: synthetic ones, square.
         reference: of the supernet; where it lacks the resolution, nothing is corrected.
@@ -63,13 +63,14 @@ def recalibrate_synthetically(
         The network with its BatchNorm statistics.
     """
     network = extract(supernet, subnetwork)
-    batches = calibration_batches(images, network.resolution)
+    device = next(iter(network.weights.values())).device
+    batches = [batch.to(device) for batch in calibration_batches(images, network.resolution)]
     synthetic = recalibrate(network, batches)
     if network.resolution not in reference:
         return synthetic
     largest = extract(supernet, reference_subnetwork(supernet, subnetwork))
     seen = statistics(recalibrate(largest, batches))
-    wanted = reference[network.resolution]
+    wanted = {name: value.to(device) for name, value in reference[network.resolution].items()}
     weights = dict(synthetic.weights)
     for mean in (name for name in statistics(synthetic) if name.endswith("running_mean")):
         variance = f"{mean.removesuffix('mean')}var"

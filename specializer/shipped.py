@@ -1,4 +1,8 @@
-"""Supernets by name: those that ship with Sartor, and the user's own files."""
+"""Supernets by name: those that ship with Sartor, and the user's own files.
+
+A supernet is a file of weights, ``NAME.safetensors``; whatever belongs to it lies beside it and is
+called ``NAME.PART``.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,8 @@ from .supernets.mobilenet_v3 import MobileNetV3
 
 ASSETS = Path(__file__).with_name("assets")
 
-_WEIGHTS, _ACCURACY = f"supernet{SUFFIX}", "accuracy.npz"
-_CALIBRATION, _REFERENCE = "calibration.jpg", "reference.safetensors"
+ACCURACY, CALIBRATION, REFERENCE = "accuracy.npz", "calibration.jpg", "reference.safetensors"
+REGION = "region"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,39 +29,51 @@ class SupernetFiles:
         calibration: of its synthetic images for recalibration, where it has some: a contact sheet
             of square tiles as wide as the supernet's highest resolution.
         reference: of the statistics that correct them, where it has some.
+        regions: of the supernets that were fine-tuned for parts of its space, where it has some.
     """
 
     weights: Path
     accuracy: Path | None = None
     calibration: Path | None = None
     reference: Path | None = None
+    regions: tuple[Path, ...] = ()
 
 
 def shipped_supernets() -> tuple[str, ...]:
     """List the supernets that ship with Sartor by name, sorted."""
-    return tuple(sorted(path.parent.name for path in ASSETS.glob(f"*/{_WEIGHTS}")))
+    names = (path.name.removesuffix(SUFFIX) for path in ASSETS.glob(f"*{SUFFIX}"))
+    return tuple(sorted(name for name in names if "." not in name))
+
+
+def part_of(weights: Path, part: str) -> Path:
+    """Return where a part of the supernet in ``NAME.safetensors`` lies: in ``NAME.PART``."""
+    return weights.with_name(f"{weights.name.removesuffix(weights.suffix)}.{part}")
 
 
 def find_supernet(name_or_path: str) -> SupernetFiles:
     """Find the files of a supernet.
 
     Args:
-        name_or_path: the name of a shipped one; or a file of weights; or a folder with such files
-            under the names that the shipped ones have.
+        name_or_path: the name of a shipped one, or a file of weights.
 
     Raises:
-        UnknownNameError: it is none of these; the message lists the shipped ones.
+        UnknownNameError: it is neither; the message lists the shipped ones.
     """
-    if name_or_path in shipped_supernets():
-        return _in_folder(ASSETS / name_or_path)
     path = Path(name_or_path)
-    if path.is_file():
-        return SupernetFiles(path)
-    if (path / _WEIGHTS).is_file():
-        return _in_folder(path)
-    raise UnknownNameError(
-        "supernet", name_or_path, shipped_supernets(), "or name a file of weights"
-    )
+    if name_or_path in shipped_supernets():
+        path = ASSETS / f"{name_or_path}{SUFFIX}"
+    elif not path.is_file():
+        raise UnknownNameError(
+            "supernet", name_or_path, shipped_supernets(), "or name a file of weights"
+        )
+
+    def there(part: str) -> Path | None:
+        return found if (found := part_of(path, part)).is_file() else None
+
+    prefix = part_of(path, f"{REGION}-").name
+    beside = sorted(path.parent.iterdir())
+    regions = tuple(p for p in beside if p.name.startswith(prefix) and p.suffix == SUFFIX)
+    return SupernetFiles(path, there(ACCURACY), there(CALIBRATION), there(REFERENCE), regions)
 
 
 def find_spec(name_or_path: str) -> MobileNetV3:
@@ -73,12 +89,3 @@ def find_spec(name_or_path: str) -> MobileNetV3:
     from .checkpoint import load_supernet
 
     return load_supernet(weights).supernet.spec
-
-
-def _in_folder(folder: Path) -> SupernetFiles:
-    def there(name: str) -> Path | None:
-        return folder / name if (folder / name).is_file() else None
-
-    return SupernetFiles(
-        folder / _WEIGHTS, there(_ACCURACY), there(_CALIBRATION), there(_REFERENCE)
-    )

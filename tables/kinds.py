@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .errors import GraphError, UnknownNameError
 from .operator import Operator, Shape
@@ -108,6 +109,7 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
+@lru_cache(maxsize=16384)  # training builds the graph of each sub-network that it draws
 def kind_of(operator: Operator) -> Kind:
     """Look up the rule of an operator and check that the operator obeys it.
 

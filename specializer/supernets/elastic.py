@@ -39,8 +39,10 @@ class ElasticMobileNetV3(nn.Module):
     def __init__(self, spec: MobileNetV3, state: Mapping[str, Tensor] | None = None) -> None:
         super().__init__()
         self.spec = spec
+        self._homes: dict[str, tuple[nn.Module, str]] = {}
         for name, shape in state_shapes(spec).items():
-            _register(self, name, _initial_value(name, shape) if state is None else state[name])
+            value = _initial_value(name, shape) if state is None else state[name]
+            self._homes[name] = _register(self, name, value)
 
     def forward(
         self, images: Tensor, subnetwork: SubNetwork, normalise: Normalise | None = None
@@ -68,7 +70,7 @@ class ElasticMobileNetV3(nn.Module):
         They are views of the supernet's, or computed from them (small kernels): gradients reach
         the supernet, and nothing in it changes.
         """
-        state = dict(self.named_parameters()) | dict(self.named_buffers())
+        state = _State(self._homes)
         taken: dict[str, Tensor] = {}
         _take_fixed(taken, state)
         for block in self.spec.blocks(subnetwork):
@@ -123,8 +125,29 @@ def _norm_shapes(name: str, channels: int) -> Iterator[tuple[str, Shape]]:
         yield f"{name}.{part}", (channels,)
 
 
-def _register(root: nn.Module, name: str, value: Tensor) -> None:
-    """Hang a tensor under its dotted name."""
+class _State(Mapping[str, Tensor]):
+    """A supernet's tensors by name; looking one up walks no tree of modules, listing all does."""
+
+    def __init__(self, homes: Mapping[str, tuple[nn.Module, str]]) -> None:
+        self._homes = homes
+
+    def __getitem__(self, name: str) -> Tensor:
+        module, leaf = self._homes[name]
+        value: Tensor = getattr(module, leaf)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._homes)
+
+    def __len__(self) -> int:
+        return len(self._homes)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._homes
+
+
+def _register(root: nn.Module, name: str, value: Tensor) -> tuple[nn.Module, str]:
+    """Hang a tensor under its dotted name; return the module that holds it, and as what."""
     *path, leaf = name.split(".")
     module = root
     for part in path:
@@ -135,6 +158,7 @@ def _register(root: nn.Module, name: str, value: Tensor) -> None:
         module.register_buffer(leaf, value)
     else:
         module.register_parameter(leaf, nn.Parameter(value))
+    return module, leaf
 
 
 def _initial_value(name: str, shape: Shape) -> Tensor:
@@ -150,13 +174,13 @@ def _initial_value(name: str, shape: Shape) -> Tensor:
 
 
 def _take_norm(
-    taken: dict[str, Tensor], state: dict[str, Tensor], node: str, name: str, channels: int
+    taken: dict[str, Tensor], state: Mapping[str, Tensor], node: str, name: str, channels: int
 ) -> None:
     for part in _NORM:
         taken[f"{node}.norm.{part}"] = state[f"{name}.{part}"][:channels]
 
 
-def _take_fixed(taken: dict[str, Tensor], state: dict[str, Tensor]) -> None:
+def _take_fixed(taken: dict[str, Tensor], state: Mapping[str, Tensor]) -> None:
     convolutions = {
         "stem": "first_conv",
         "block0.depthwise": "blocks.0.conv.depth_conv",
@@ -173,7 +197,7 @@ def _take_fixed(taken: dict[str, Tensor], state: dict[str, Tensor]) -> None:
         taken[f"classifier.{part}"] = state[f"classifier.linear.{part}"]
 
 
-def _take_block(taken: dict[str, Tensor], state: dict[str, Tensor], block: Block) -> None:
+def _take_block(taken: dict[str, Tensor], state: Mapping[str, Tensor], block: Block) -> None:
     node, name, middle = f"block{block.index}", f"blocks.{block.index}.conv", block.middle
     taken[f"{node}.expand.weight"] = state[f"{name}.inverted_bottleneck.conv.conv.weight"][:middle]
     _take_norm(taken, state, f"{node}.expand", f"{name}.inverted_bottleneck.bn.bn", middle)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from ...tables.errors import FormatError
 from ...tables.graph import Graph, GraphBuilder, Weights
@@ -44,6 +45,7 @@ class Widths:
     feature: int
 
 
+@cache
 def widths(multiplier: float) -> Widths:
     """Channel counts of the supernet of a width multiplier (1.0 and 1.2 are published)."""
     stem, first, *stages, expand, feature = (

@@ -36,18 +36,19 @@ def synthesize(
     """Make images whose statistics in every network are those that its BatchNorms hold.
 
     Args:
-        networks: recalibrated on photos; they take turns.
+        networks: recalibrated on photos, on one device; they take turns.
         count: of images, their classes in turns.
         size: of each image in pixels.
         steps: of the optimizer.
         seed: of the noise that it begins with.
         report: told the step and its loss.
     """
+    device = next(iter(networks[0].weights.values())).device
     generator = torch.Generator().manual_seed(seed)
-    pixels = _noise(count, size, generator).requires_grad_()
+    pixels = _noise(count, size, generator).to(device).requires_grad_()
     optimizer = torch.optim.Adam([pixels], LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    low, high = _bounds()
+    low, high = (bound.to(device) for bound in _bounds())
     for step in range(steps):
         loss = _mismatch(networks[step % len(networks)], pixels)
         optimizer.zero_grad()
@@ -57,7 +58,7 @@ def synthesize(
         with torch.no_grad():
             pixels.clamp_(low, high)
         report(step + 1, loss.item())
-    return _images(pixels.detach())
+    return _images(pixels.detach().cpu())
 
 
 class _MatchingNorm:
@@ -66,7 +67,7 @@ class _MatchingNorm:
     def __init__(self, eps: float) -> None:
         self._norm = BatchStatisticsNorm(eps)
         self._eps = eps
-        self.mismatch = torch.zeros(())
+        self.mismatch: Tensor | float = 0.0
 
     def __call__(self, tensor: Tensor, node: str, weights: TensorMap) -> Tensor:
         variance, mean = torch.var_mean(tensor, (0, 2, 3), correction=0)
@@ -83,7 +84,7 @@ def _mismatch(network: Network, pixels: Tensor) -> Tensor:
     size = (network.resolution, network.resolution)
     images = functional.interpolate(pixels, size, mode="bilinear", antialias=True)
     logits = run_graph(network.graph, network.weights, images, norm)
-    classes = torch.arange(len(pixels)) % logits.shape[1]
+    classes = torch.arange(len(pixels), device=pixels.device) % logits.shape[1]
     rough = (pixels.diff(dim=2) ** 2).mean() + (pixels.diff(dim=3) ** 2).mean()
     wrong = functional.cross_entropy(logits, classes)
     return norm.mismatch + CLASS_WEIGHT * wrong + SMOOTHNESS_WEIGHT * rough

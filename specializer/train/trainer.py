@@ -1,146 +1,272 @@
-"""The trainer: progressive shrinking with knowledge distillation, resumable at any step.
+"""The trainer: progressive shrinking or a single stage, resumable at any step.
 
-Source: Cai et al., Once-for-All, ICLR 2020, section 3.4.
+Sources: Cai et al., Once-for-All, ICLR 2020, section 3.4; Yu et al., BigNAS, ECCV 2020, section 3.
 """
 
 from __future__ import annotations
 
-import json
+import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-import torch.nn.functional as functional
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from ...tables.atomic import write_atomically
-from ...tables.errors import CheckpointError, DatasetError
-from ..images import ImageFolder
+from ...tables.errors import CheckpointError, DatasetError, FormatError
+from ..images import ImageFolder, normalise_pixels
 from ..supernets.elastic import ElasticMobileNetV3
 from ..supernets.mobilenet_v3 import MobileNetV3
 from .batches import Batch, batches, steps_per_epoch
+from .draw import teaches
 from .log import Step, append_step, rewind
+from .photos import Photos, open_photos
+from .process import Process
 from .recipe import Phase, Recipe, learning_rate
+from .recipe_file import recipe_text
+from .sandwich import Sandwich
 from .sorting import sort_channels
+from .start import start
 from .state import TrainingState
-from .teacher import training_targets
-from .warm_start import warm_start
+from .teacher import Targets, mixed
 
 MAX_GRADIENT_NORM = 5.0
+CHECKPOINT, LOG, RECIPE = "last.pt", "log.jsonl", "recipe.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a run tells, and when.
+
+    Attributes:
+        step: told of every step, in the first process.
+        kept: called after every checkpoint, with what is in it, in the first process.
+        stop: asked after every step whether to keep a checkpoint and return; in every process,
+            and all must be answered alike.
+        checkpoint_every_s: seconds between checkpoints; each phase ends with one, too.
+    """
+
+    step: Callable[[Step], None] = lambda _: None
+    kept: Callable[[TrainingState], None] = lambda _: None
+    stop: Callable[[], bool] = lambda: False
+    checkpoint_every_s: float = 120.0
 
 
 def train(
     recipe: Recipe,
-    data: ImageFolder,
+    trained: ImageFolder,
     run_folder: Path,
-    report: Callable[[Step], None],
-    device: str = "cpu",
-    checkpoint_every_s: float = 120.0,
-) -> ElasticMobileNetV3:
+    watch: Watch | None = None,
+    process: Process | None = None,
+    threads: int = 1,
+    photos: Photos | None = None,
+) -> TrainingState:
     """Train a supernet, or go on with the run that ``run_folder`` holds.
 
     Args:
         recipe: what to do.
-        data: the training split; ``recipe.held_out`` of its images are never trained on.
+        trained: images to train on.
         run_folder: gets ``last.pt`` (everything a resumed run needs), ``log.jsonl``,
-            ``recipe.json`` and the teacher's cached answers.
-        report: called after every step.
-        device: where torch computes.
-        checkpoint_every_s: seconds between checkpoints; each phase ends with one, too.
+            ``recipe.toml`` and the teacher's remembered answers.
+        watch: told what happens.
+        process: where to compute, and which part of the work.
+        threads: that read images beside the training.
+        photos: the training images, where they are open already.
 
     Returns:
-        The trained supernet; its BatchNorm statistics are still to be calibrated.
+        The run at its end, or where ``watch`` stopped it. BatchNorm statistics are still to be
+        calibrated.
 
     Raises:
         DatasetError: an image cannot be read, or the loss is no longer a number.
         CheckpointError: the folder holds another recipe's run, or a damaged one.
+        FormatError: the recipe fits neither the images nor itself.
         OutputError: the folder cannot be written to.
-        RuntimeMissingError: the package with the pretrained weights is not installed.
+        RuntimeMissingError: a package with pretrained weights is not installed.
     """
-    trained, _ = data.split(recipe.held_out, recipe.seed)
+    process = process or Process()
+    run = _Run(recipe, trained, run_folder, watch or Watch(), process)
+    return run.run(photos or open_photos(recipe, trained, process, threads))
+
+
+class _Run:
+    """One process's part of a training run."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        trained: ImageFolder,
+        folder: Path,
+        watch: Watch,
+        process: Process,
+    ) -> None:
+        _check(recipe, trained, process)
+        self._recipe, self._folder = recipe, folder
+        self._watch, self._process = watch, process
+        self._images = len(trained)
+        if process.first:
+            _claim(folder / RECIPE, recipe)
+        process.wait_for_all()
+        self._state = self._begin(trained.classes)
+        self._module = self._wrapped(Sandwich(self._state.supernet))
+        self._targets = Targets(recipe, trained, folder / "teacher.npy", process)
+        self._unread: _Unread | None = None
+        self._kept_at = time.monotonic()
+
+    def run(self, photos: Photos) -> TrainingState:
+        """Train to the end, or until told to stop."""
+        recipe, state = self._recipe, self._state
+        while state.phase < len(recipe.phases):
+            phase = recipe.phases[state.phase]
+            if state.step == 0:
+                if phase.sort_channels:
+                    sort_channels(state.supernet)
+                state.restart_average()
+            if not self._train(phase, photos):
+                return state
+            state.next_phase()
+            self._keep()
+        return state
+
+    def _train(self, phase: Phase, photos: Photos) -> bool:
+        """Train what is left of a phase; False when told to stop before its end."""
+        recipe, state = self._recipe, self._state
+        steps = phase.epochs * steps_per_epoch(recipe, self._images)
+        for batch in batches(
+            recipe,
+            state.supernet.spec,
+            photos,
+            self._images,
+            state.phase,
+            state.step,
+            self._process,
+            self._targets.teacher_size,
+        ):
+            started = time.monotonic()
+            losses, right = self._step(phase, batch, steps)
+            self._read()
+            state.step = batch.step + 1
+            self._unread = _Unread(phase.name, state.step, steps, losses, right, started)
+            if self._watch.stop():
+                self._keep()
+                return False
+            if time.monotonic() - self._kept_at > self._watch.checkpoint_every_s:
+                self._keep()
+        self._read()
+        return True
+
+    def _step(self, phase: Phase, batch: Batch, steps: int) -> tuple[Tensor, Tensor]:
+        """Train a batch's sub-networks on it; return losses and accuracies, (sub-networks,)."""
+        state, device = self._state, self._process.device
+        for group in state.optimizer.param_groups:
+            group["lr"] = learning_rate(self._recipe, phase, batch.step, steps)
+        share = phase.inplace_share if teaches(phase, batch.step) else 0.0
+        with self._process.mixed():
+            images = normalise_pixels(mixed(batch.pixels.to(device), batch.share))
+            target = self._targets.of(batch)
+            losses, right = self._module(images, batch.subnetworks, target, share)
+        torch.autograd.backward(losses.sum())
+        torch.nn.utils.clip_grad_norm_(state.supernet.parameters(), MAX_GRADIENT_NORM)
+        state.optimizer.step()
+        state.optimizer.zero_grad(set_to_none=True)
+        state.update_average()
+        return losses.detach(), right
+
+    def _read(self) -> None:
+        """Look at the step before: a GPU has finished it while the next one was prepared.
+
+        Raises:
+            DatasetError: its loss is not a number; what was last kept is still good.
+        """
+        if self._unread is None:
+            return
+        done = self._unread.step()
+        self._unread = None
+        if not math.isfinite(done.loss):
+            raise DatasetError(
+                f"the loss is {done.loss} at step {done.step} of {done.phase}; the last checkpoint "
+                f"is kept in {self._folder}: lower the learning rate in a recipe of your own, or "
+                "look for broken images"
+            )
+        if self._process.first:
+            append_step(self._folder / LOG, done)
+            self._watch.step(done)
+
+    def _keep(self) -> None:
+        """Write a checkpoint of what is known to be good."""
+        self._read()
+        if self._process.first:
+            self._state.save(self._folder / CHECKPOINT)
+            self._watch.kept(self._state)
+        self._process.wait_for_all()
+        self._kept_at = time.monotonic()
+
+    def _begin(self, classes: tuple[str, ...]) -> TrainingState:
+        """Start as the recipe says, or where the folder's run was interrupted."""
+        recipe = self._recipe
+        torch.manual_seed(recipe.seed)
+        spec = MobileNetV3(recipe.width, len(classes), recipe.resolutions)
+        supernet = ElasticMobileNetV3(spec)
+        path = self._folder / CHECKPOINT
+        if not path.exists():
+            start(supernet, recipe.start, classes)
+        supernet.to(self._process.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
+        state = TrainingState(supernet, recipe.weight_decay, recipe.average_decay)
+        state.resume(path)
+        if self._process.first:
+            phases = [phase.name for phase in recipe.phases]
+            rewind(self._folder / LOG, phases, state.phase, state.step)
+        return state
+
+    def _wrapped(self, module: torch.nn.Module) -> torch.nn.Module:
+        """Let gradients be shared where there are several processes."""
+        if self._process.world == 1:
+            return module
+        devices = [self._process.device] if self._process.device.type == "cuda" else None
+        # a step leaves out whatever its sub-networks do not have
+        return DistributedDataParallel(
+            module, device_ids=devices, find_unused_parameters=True, broadcast_buffers=False
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Unread:
+    """A step whose figures may still be on their way from a GPU."""
+
+    phase: str
+    number: int
+    steps: int
+    losses: Tensor
+    right: Tensor
+    started: float
+
+    def step(self) -> Step:
+        """Wait for the figures."""
+        loss, accuracy = torch.stack([self.losses.mean(), self.right.mean()]).tolist()
+        seconds = time.monotonic() - self.started
+        return Step(self.phase, self.number, self.steps, loss, accuracy, seconds)
+
+
+def _check(recipe: Recipe, trained: ImageFolder, process: Process) -> None:
+    """Raise before hours are spent where a recipe cannot be followed."""
     if len(trained) < recipe.batch_size:
         raise DatasetError(
             f"{len(trained)} images are fewer than one batch of {recipe.batch_size}; "
             "add images or choose a recipe with smaller batches"
         )
-    _claim(run_folder, recipe)
-    state = _begin(recipe, len(data.classes), run_folder, device)
-    targets = training_targets(recipe, trained, run_folder / "teacher.npy").to(device)
-    saved_at = time.monotonic()
-    while state.phase < len(recipe.phases):
-        phase = recipe.phases[state.phase]
-        steps = phase.epochs * steps_per_epoch(recipe, trained)
-        if state.step == 0 and phase.sort_channels:
-            sort_channels(state.supernet)
-        for batch in batches(recipe, state.supernet.spec, trained, state.phase, state.step):
-            started = time.monotonic()
-            rate = learning_rate(recipe, phase, batch.step, steps)
-            loss, accuracy = _train_step(state, phase, batch, targets, rate)
-            state.step = batch.step + 1
-            done = Step(phase.name, state.step, steps, loss, accuracy, time.monotonic() - started)
-            append_step(run_folder / "log.jsonl", done)
-            report(done)
-            if time.monotonic() - saved_at > checkpoint_every_s:
-                state.save(run_folder / "last.pt")
-                saved_at = time.monotonic()
-        state.next_phase()
-        state.save(run_folder / "last.pt")
-    return state.supernet
-
-
-def _begin(recipe: Recipe, classes: int, run_folder: Path, device: str) -> TrainingState:
-    """Start warm, or where the folder's run was interrupted."""
-    torch.manual_seed(recipe.seed)
-    supernet = ElasticMobileNetV3(MobileNetV3(recipe.width, classes, recipe.resolutions))
-    supernet.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
-    state = TrainingState(supernet, recipe.weight_decay)
-    if not state.resume(run_folder / "last.pt"):
-        warm_start(supernet)
-    phases = [phase.name for phase in recipe.phases]
-    rewind(run_folder / "log.jsonl", phases, state.phase, state.step)
-    return state
-
-
-def _train_step(
-    state: TrainingState, phase: Phase, batch: Batch, targets: Tensor, rate: float
-) -> tuple[float, float]:
-    """Train a batch's sub-networks on it; return loss and accuracy, means over them.
-
-    The largest sub-network, where the batch begins with it, teaches the others (in-place
-    distillation; Yu et al., BigNAS, ECCV 2020, section 3.1).
-    """
-    for group in state.optimizer.param_groups:
-        group["lr"] = rate
-    images, target = batch.images.to(targets.device), targets[batch.indices]
-    answer = target.argmax(1)
-    teaches = phase.extreme and batch.step % 2 == 0
-    losses, accuracies = [], []
-    for index, subnetwork in enumerate(batch.subnetworks):
-        logits: Tensor = state.supernet(images, subnetwork)
-        loss = functional.cross_entropy(logits, target)
-        torch.autograd.backward(loss)
-        losses.append(loss.detach())
-        accuracies.append((logits.argmax(1) == answer).float().mean())
-        if teaches and index == 0:
-            target = (target + logits.detach().softmax(1)) / 2
-    mean_loss = torch.stack(losses).mean().item()
-    if not np.isfinite(mean_loss):
-        raise DatasetError(
-            f"the loss is {mean_loss} at step {batch.step} of {phase.name}; the last checkpoint "
-            "is kept: lower the learning rate, or look for broken images"
+    if recipe.batch_size % process.world or recipe.batch_size < 2 * process.world:
+        raise FormatError(
+            f"a batch of {recipe.batch_size} cannot be dealt to {process.world} processes, two "
+            "images or more to each; change batch_size in the recipe or the number of processes"
         )
-    torch.nn.utils.clip_grad_norm_(state.supernet.parameters(), MAX_GRADIENT_NORM)
-    state.optimizer.step()
-    state.optimizer.zero_grad(set_to_none=True)
-    return mean_loss, torch.stack(accuracies).mean().item()
 
 
-def _claim(run_folder: Path, recipe: Recipe) -> None:
+def _claim(path: Path, recipe: Recipe) -> None:
     """Record the recipe, or refuse a folder that another recipe's run is in."""
-    path, text = run_folder / "recipe.json", json.dumps(asdict(recipe), indent=2).encode()
+    text = recipe_text(recipe).encode()
     try:
         other = path.exists() and path.read_bytes() != text
     except OSError as error:
@@ -149,6 +275,6 @@ def _claim(run_folder: Path, recipe: Recipe) -> None:
         ) from error
     if other:
         raise CheckpointError(
-            f"{run_folder} holds a run of another recipe; choose another folder or remove it"
+            f"{path.parent} holds a run of another recipe; choose another folder or remove it"
         )
     write_atomically(path, text)

@@ -1,0 +1,5 @@
+"""``python -m sartor.specializer.cli``: the program, for launchers such as ``torchrun``."""
+
+from . import main
+
+main()

@@ -1,0 +1,234 @@
+"""From trained weights to a supernet that can be specialized: statistics, predictor, record.
+
+Each stage writes its file and is skipped where that is there, so an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ...tables.atomic import write_atomically
+from ...tables.errors import FormatError
+from ..accuracy.fit import fit_ridge
+from ..calibration_set import contact_sheet, synthetic_images
+from ..checkpoint import Checkpoint, save_supernet
+from ..dataset import Dataset
+from ..evaluations import Evaluator, evaluate_all
+from ..images import ImageFolder
+from ..reference import load_reference, recalibrate_synthetically, save_reference, statistics
+from ..region import Region
+from ..shipped import ACCURACY, CALIBRATION, REFERENCE, find_supernet, part_of
+from ..space import Population, SearchSpace, SubNetwork
+from ..supernets.elastic import ElasticMobileNetV3
+from .recipe import Recipe
+from .synthesize import synthesize
+
+SHEET_COLUMNS = 10
+SHEET_QUALITY = 92
+RECORD, EVALUATIONS, PREDICTOR = "record.json", "evaluations.jsonl", "predictor.json"
+
+Report = Callable[[str, int, int], None]
+"""Told what is being done, and how many of how many."""
+
+
+def finish(
+    recipe: Recipe,
+    supernet: ElasticMobileNetV3,
+    data: Dataset,
+    metadata: dict[str, str],
+    out: Path,
+    device: str,
+    report: Report,
+) -> None:
+    """Write everything that belongs to a trained supernet.
+
+    Args:
+        recipe: says how much is spent.
+        supernet: trained, on ``device``.
+        data: that it was trained on.
+        metadata: where the weights come from.
+        out: the file of weights, ``NAME.safetensors``; the parts go beside it.
+        device: where torch computes.
+        report: told what is being done.
+
+    Raises:
+        DatasetError: an image cannot be read.
+        OutputError: a file cannot be written.
+    """
+    calibration = calibration_images(recipe, data)
+    chooser = Evaluator(supernet, calibration, data.held_out, device)
+    _store_statistics(supernet, chooser)
+    save_supernet(Checkpoint(out.stem, supernet, data.classes, metadata), out)
+    if recipe.finish.evaluated and not part_of(out, ACCURACY).exists():
+        _fit(recipe, supernet, chooser, data, out, report)
+    if recipe.finish.synthetic_images:
+        _write_reference(chooser, supernet, part_of(out, REFERENCE))
+        if not part_of(out, CALIBRATION).exists():
+            _make_sheet(recipe, chooser, supernet, part_of(out, CALIBRATION), report)
+    judge = Evaluator(supernet, calibration, data.validation, device)
+    _judge(recipe, supernet, chooser, judge, out, report)
+
+
+def calibration_images(recipe: Recipe, data: Dataset) -> ImageFolder:
+    """Choose the training images that BatchNorm is recalibrated with."""
+    order = np.random.default_rng(recipe.seed).permutation(len(data.trained))
+    return data.trained.subset(sorted(order[: recipe.finish.recalibration_images].tolist()))
+
+
+def random_subnetworks(
+    space: SearchSpace, region: str, count: int, rng: np.random.Generator
+) -> Population:
+    """Draw different sub-networks of a space or of one region of it: (count, 1 + slots)."""
+    drawn = np.empty((0, 1 + len(space.slots)), np.int16)
+    wanted = Region.parse(region, space) if region else None
+    for _ in range(1000):
+        more = space.random(2 * count, rng)
+        if wanted is not None:
+            more = more[wanted.contains(space, more)]
+        everything = np.concatenate([drawn, more])
+        _, first = np.unique(everything, axis=0, return_index=True)
+        drawn = everything[np.sort(first)]
+        if len(drawn) >= count:
+            return drawn[:count]
+    raise FormatError(f"{space.name} has no {count} different sub-networks {region}; ask for fewer")
+
+
+def subnetworks(population: Population) -> list[SubNetwork]:
+    """Return the rows of a population as sub-networks."""
+    return [tuple(map(int, row)) for row in population]
+
+
+@torch.no_grad()
+def _store_statistics(supernet: ElasticMobileNetV3, evaluator: Evaluator) -> None:
+    """Give the supernet the BatchNorm statistics of its largest sub-network."""
+    largest = supernet.spec.space.largest
+    gathered = evaluator.network(largest).weights
+    for name, view in supernet.weights(largest).items():
+        if ".running_" in name:
+            view.copy_(gathered[name])
+
+
+def _fit(
+    recipe: Recipe,
+    supernet: ElasticMobileNetV3,
+    chooser: Evaluator,
+    data: Dataset,
+    out: Path,
+    report: Report,
+) -> None:
+    """Evaluate sub-networks on the held-out images, and fit the accuracy predictor to them."""
+    space, count = supernet.spec.space, recipe.finish.evaluated
+    rng = np.random.default_rng(recipe.seed + 1)
+    population = random_subnetworks(space, recipe.region, count, rng)
+    accuracies = evaluate_all(
+        chooser,
+        supernet,
+        subnetworks(population),
+        part_of(out, EVALUATIONS),
+        lambda done: report("evaluate for the predictor", done, count),
+    )
+    fit = fit_ridge(space, population, np.array(list(accuracies.values())), rng)
+    _write_json(
+        part_of(out, PREDICTOR),
+        {
+            "networks": fit.networks,
+            "held_out_images": len(data.held_out),
+            "kendall_tau": fit.kendall_tau,
+            "mean_absolute_error": fit.mean_absolute_error,
+            "penalty": fit.penalty,
+        },
+    )
+    fit.predictor.save(part_of(out, ACCURACY))
+
+
+def _write_reference(evaluator: Evaluator, supernet: ElasticMobileNetV3, path: Path) -> None:
+    """Keep the largest sub-network's statistics from photos, at each resolution."""
+    space, sizes = supernet.spec.space, supernet.spec.resolutions
+    largest = [(context, *space.largest[1:]) for context in range(len(space.contexts))]
+    found = [statistics(evaluator.network(subnetwork)) for subnetwork in largest]
+    save_reference(dict(zip(sizes, found, strict=True)), path)
+
+
+def _make_sheet(
+    recipe: Recipe,
+    evaluator: Evaluator,
+    supernet: ElasticMobileNetV3,
+    path: Path,
+    report: Report,
+) -> None:
+    """Make synthetic images from several sub-networks' statistics, and lay them out."""
+    space, rng = supernet.spec.space, np.random.default_rng(recipe.seed + 2)
+    spread = [space.largest, space.smallest, *subnetworks(space.random(10, rng))]
+    images = synthesize(
+        [evaluator.network(subnetwork) for subnetwork in spread],
+        recipe.finish.synthetic_images,
+        supernet.spec.resolutions[-1],
+        recipe.finish.synthesis_steps,
+        recipe.seed,
+        lambda step, _: report("make synthetic images", step, recipe.finish.synthesis_steps),
+    )
+    content = io.BytesIO()
+    sheet = contact_sheet(images, SHEET_COLUMNS)
+    sheet.save(content, "JPEG", quality=SHEET_QUALITY, subsampling=0)
+    write_atomically(path, content.getvalue())
+
+
+def _judge(
+    recipe: Recipe,
+    supernet: ElasticMobileNetV3,
+    chooser: Evaluator,
+    judge: Evaluator,
+    out: Path,
+    report: Report,
+) -> None:
+    """Record accuracies on the validation images, and what synthetic images cost where there are.
+
+    The latter is measured on the held-out images: the same sub-network there, recalibrated with
+    photos and with the sheet.
+    """
+    space, files = supernet.spec.space, find_supernet(str(out))
+    sheet = (
+        []
+        if files.calibration is None
+        else synthetic_images(str(out), files, supernet.spec.resolutions[-1])
+    )
+    reference = {} if files.reference is None else load_reference(files.reference)
+    rng = np.random.default_rng(recipe.seed + 3)
+    random = random_subnetworks(space, recipe.region, recipe.finish.judged, rng)
+    judged = [*extremes(space, recipe.region), *subnetworks(random)]
+    rows = []
+    for index, subnetwork in enumerate(judged):
+        network = judge.network(subnetwork)
+        row: dict[str, object] = {
+            "subnetwork": space.text(subnetwork),
+            "multiply_adds": network.graph.multiply_adds,
+            "top1": judge.top1(network),
+        }
+        if sheet:
+            synthetic = recalibrate_synthetically(supernet, subnetwork, sheet, reference)
+            row["held_out_top1"] = chooser.top1(network)
+            row["held_out_top1_synthetic"] = chooser.top1(synthetic)
+        rows.append(row)
+        report("judge on the validation images", index + 1, len(judged))
+    _write_json(part_of(out, RECORD), {"recipe": recipe.name, "subnetworks": rows})
+
+
+def extremes(space: SearchSpace, region: str) -> list[SubNetwork]:
+    """Return the largest and the smallest sub-network of a space, or of a region of it."""
+    if not region:
+        return [space.largest, space.smallest]
+    wanted = Region.parse(region, space)
+    return [
+        wanted.nearest(space, space.largest, largest=True),
+        wanted.nearest(space, space.smallest, largest=False),
+    ]
+
+
+def _write_json(path: Path, document: dict[str, object]) -> None:
+    write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())

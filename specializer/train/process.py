@@ -1,0 +1,95 @@
+"""One process of a training run: alone, or one of several that ``torchrun`` started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+
+import torch
+import torch.distributed as distributed
+
+from ...tables.errors import RuntimeMissingError, UnknownNameError
+
+DEVICES, PRECISIONS = ("auto", "cpu", "cuda"), ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Where a process computes, and which of how many it is.
+
+    Attributes:
+        device: of torch.
+        precision: ``float32``, or ``bfloat16`` for mixed precision.
+        rank: counted from 0; the first one writes files and reports.
+        world: number of processes.
+    """
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    precision: str = "float32"
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files and reports."""
+        return self.rank == 0
+
+    def mixed(self) -> AbstractContextManager[object]:
+        """Compute what follows in the process's precision."""
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def wait_for_all(self) -> None:
+        """Go on when every process has come this far."""
+        if self.world > 1:
+            distributed.barrier()
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of torch that ``auto``, ``cpu`` or ``cuda`` means here.
+
+    Raises:
+        UnknownNameError: it is none of these.
+        RuntimeMissingError: there is no GPU that this build of torch can use.
+    """
+    if name not in DEVICES:
+        raise UnknownNameError("device of torch", name, DEVICES)
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise RuntimeMissingError(
+            "there is no GPU that torch can use here (a CPU build, or no driver); install a build "
+            "of PyTorch for CUDA, or leave --device out"
+        )
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+@contextmanager
+def join(device: str = "auto", precision: str = "auto") -> Iterator[Process]:
+    """Join the processes that ``torchrun`` started, or be the only one.
+
+    Mixed precision is the default on GPUs; on processors bfloat16 was slower than float32.
+
+    Raises:
+        UnknownNameError: there is no such device or precision.
+        RuntimeMissingError: there is no GPU.
+    """
+    if precision not in PRECISIONS:
+        raise UnknownNameError("precision", precision, PRECISIONS)
+    chosen = choose_device(device)
+    if precision == "auto":
+        precision = "bfloat16" if chosen.type == "cuda" else "float32"
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield Process(chosen, precision)
+        return
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
+    distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        yield Process(chosen, precision, distributed.get_rank(), world)
+    finally:
+        distributed.destroy_process_group()
