@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ Floats = NDArray[np.float64]
 _PENALTIES: Floats = np.logspace(-2, 3, 11)
 _CONTEXT_FREEDOM = 10.0
 """Every network teaches its context's weight, so these are penalised a hundred times less."""
+_TRAIT = re.compile(r"[a-z]+[0-9.]+")
+"""What labels of choices are made of: ``k7e6`` has the traits ``k7`` and ``e6``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,8 +53,10 @@ def fit_ridge(
     """Fit a linear predictor, one weight for each choice, with penalised weights.
 
     A choice's weight is the sum of what it is worth in any slot, of what any block is worth in its
-    stage, and of what is special about it here. Each part is penalised alike, so few networks
-    already teach what is common to many (partial pooling), and a rare choice is not overrated.
+    stage and in its slot, of what each of its traits (its kernel, its expansion) is worth anywhere,
+    in its stage and in its slot, and of what is special about it here. Each part is penalised
+    alike, so few networks already teach what is common to many (partial pooling), and a rare
+    choice is not overrated.
 
     Each network's held-out prediction comes from a predictor that saw neither the network nor its
     fold, penalty included (nested cross-validation), so the report does not flatter.
@@ -126,19 +131,27 @@ def kendall_tau(first: NDArray[np.floating], second: NDArray[np.floating]) -> fl
 
 
 def _pooling(space: SearchSpace) -> Floats:
-    """Return the columns that weights are made of: (features, features + labels + stages)."""
+    """Return the columns that weights are made of: (features, parts of a weight)."""
     starts = feature_starts(space)
     own = np.eye(starts[-1])
     own[: len(space.contexts)] *= _CONTEXT_FREEDOM
-    labels = sorted({label for slot in space.slots for label in slot.choices})
-    by_label = np.zeros((starts[-1], len(labels)))
-    by_stage = np.zeros((starts[-1], len(space.stages)))
+    groups: dict[tuple[object, ...], list[int]] = {}
     stages = [index for index, stage in enumerate(space.stages) for _ in stage]
-    for slot, start, stage in zip(space.slots, starts, stages, strict=False):
+    for index, (slot, start, stage) in enumerate(zip(space.slots, starts, stages, strict=False)):
         for column, label in enumerate(slot.choices, start):
-            by_label[column, labels.index(label)] = 1
-            by_stage[column, stage] = 1
-    return np.concatenate([own, by_label, by_stage], axis=1)
+            traits = {label, *_TRAIT.findall(label)}
+            for group in [
+                *(("anywhere", trait) for trait in traits),
+                *(("stage", stage, trait) for trait in traits - {label}),
+                *(("slot", index, trait) for trait in traits - {label}),
+                ("stage", stage),
+                ("slot", index),
+            ]:
+                groups.setdefault(group, []).append(column)
+    pooled = np.zeros((starts[-1], len(groups)))
+    for place, (_, columns) in enumerate(sorted(groups.items(), key=repr)):
+        pooled[columns, place] = 1
+    return np.concatenate([own, pooled], axis=1)
 
 
 def _best_penalty(features: Floats, targets: Floats, fold: NDArray[np.intp]) -> float:

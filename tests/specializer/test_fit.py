@@ -9,6 +9,7 @@ from hypothesis import given
 
 from sartor.specializer.accuracy.fit import fit_ridge, kendall_tau
 from sartor.specializer.space import Population
+from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
 from sartor.tables.errors import FormatError
 
 from .toy import random_predictor, space_of
@@ -94,3 +95,16 @@ def test_kendall_tau_of_known_rankings() -> None:
     assert kendall_tau(ascending, ascending**3) == 1
     assert kendall_tau(ascending, -ascending) == -1
     assert kendall_tau(ascending, np.zeros(10)) == 0
+
+
+def test_what_choices_have_in_common_is_learnt_from_few_networks() -> None:
+    rng, space = np.random.default_rng(6), MobileNetV3(resolutions=(96, 128)).space
+    worth = {"k3": 0.0, "k5": 0.002, "k7": 0.003, "e3": 0.0, "e4": 0.004, "e6": 0.007}
+
+    def accuracies(population: Population) -> list[float]:
+        texts = [space.text(tuple(row)) for row in population.tolist()]
+        return [0.6 + sum(worth[t] * text.count(t) for t in worth) for text in texts]
+
+    few, unseen = np.unique(space.random(60, rng), axis=0), space.random(300, rng)
+    fit = fit_ridge(space, few, np.array(accuracies(few)), rng)
+    assert kendall_tau(fit.predictor.predict(unseen), np.array(accuracies(unseen))) > 0.93
