@@ -95,6 +95,7 @@ class Cluster:
     def _connect(self, stack: ExitStack) -> Client:
         """Start or find the workers; the stack ends what was started."""
         try:
+            import cryptography  # noqa: F401 (Dask wants it for its keys, and imports it late)
             from distributed import Client, LocalCluster
         except ImportError as error:
             raise RuntimeMissingError(
