@@ -103,9 +103,11 @@ def main() -> None:
         space.text(s) for s in subnetworks(random_subnetworks(space, "", options.networks, rng))
     ]
     regions = [str(region) for region in split(space, plan.dimension)]
+    tuned = chosen[: options.tuned]
     jobs = [Job("few-shot", region) for region in regions]
-    jobs += [Job("alone", text) for text in chosen]
-    jobs += [Job("tuned", text) for text in chosen[: options.tuned]]
+    jobs += [Job("alone", text) for text in tuned]
+    jobs += [Job("tuned", text) for text in tuned]
+    jobs += [Job("alone", text) for text in chosen[options.tuned :]]
     jobs += [Job("inherited", text) for text in chosen]
     waiting = [job for job in jobs if not _result(plan, job).exists()]
     print(f"{len(jobs)} jobs, {len(waiting)} of them still to do, recipe {recipe.name}", flush=True)
@@ -117,7 +119,7 @@ def main() -> None:
             future.result()
             seconds = time.monotonic() - started
             print(f"{seconds:6.0f} s  {done}/{len(waiting)}  {running[future].name}", flush=True)
-    report = summarise(plan, chosen, chosen[: options.tuned], regions)
+    report = summarise(plan, chosen, tuned, regions)
     (plan.out / "inheritance.json").write_text(json.dumps(report, indent=1) + "\n")
     print(_text(report))
 

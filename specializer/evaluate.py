@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..tables.errors import RuntimeMissingError
-from .images import ImageFolder, centre_crop, normalise_pixels, open_image
+from .images import DECODING_THREADS, ImageFolder, centre_crop, normalise_pixels, open_image
 from .network import Network, RunningNorm, graph_tensors, run_graph
 
 BATCH = 64
@@ -80,7 +79,7 @@ def decode(folder: ImageFolder, size: int) -> LabelledPixels:
         image = np.asarray(centre_crop(open_image(folder.paths[index]), size))
         pixels[index] = image.transpose(2, 0, 1)
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # Pillow decodes without the GIL
+    with ThreadPoolExecutor(DECODING_THREADS) as threads:  # Pillow decodes without the GIL
         for _ in threads.map(read, range(len(folder))):
             pass
     return LabelledPixels(torch.from_numpy(pixels), torch.tensor(folder.labels))

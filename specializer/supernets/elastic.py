@@ -177,7 +177,7 @@ def _take_norm(
     taken: dict[str, Tensor], state: Mapping[str, Tensor], node: str, name: str, channels: int
 ) -> None:
     for part in _NORM:
-        taken[f"{node}.norm.{part}"] = state[f"{name}.{part}"][:channels]
+        taken[f"{node}.norm.{part}"] = _first(state[f"{name}.{part}"], channels)
 
 
 def _take_fixed(taken: dict[str, Tensor], state: Mapping[str, Tensor]) -> None:
@@ -199,10 +199,12 @@ def _take_fixed(taken: dict[str, Tensor], state: Mapping[str, Tensor]) -> None:
 
 def _take_block(taken: dict[str, Tensor], state: Mapping[str, Tensor], block: Block) -> None:
     node, name, middle = f"block{block.index}", f"blocks.{block.index}.conv", block.middle
-    taken[f"{node}.expand.weight"] = state[f"{name}.inverted_bottleneck.conv.conv.weight"][:middle]
+    taken[f"{node}.expand.weight"] = _first(
+        state[f"{name}.inverted_bottleneck.conv.conv.weight"], middle
+    )
     _take_norm(taken, state, f"{node}.expand", f"{name}.inverted_bottleneck.bn.bn", middle)
     taken[f"{node}.depthwise.weight"] = small_kernel(
-        state[f"{name}.depth_conv.conv.conv.weight"][:middle],
+        _first(state[f"{name}.depth_conv.conv.conv.weight"], middle),
         block.kernel,
         {k: state[f"{name}.depth_conv.conv.{k}_matrix"] for k in ("7to5", "5to3")},
     )
@@ -210,12 +212,28 @@ def _take_block(taken: dict[str, Tensor], state: Mapping[str, Tensor], block: Bl
     if block.squeeze_excite:
         squeeze, full = block.squeeze_middle, f"{name}.depth_conv.se.fc"
         short = f"{node}.squeeze_excite"
-        taken[f"{short}.reduce_weight"] = state[f"{full}.reduce.weight"][:squeeze, :middle]
-        taken[f"{short}.reduce_bias"] = state[f"{full}.reduce.bias"][:squeeze]
-        taken[f"{short}.expand_weight"] = state[f"{full}.expand.weight"][:middle, :squeeze]
-        taken[f"{short}.expand_bias"] = state[f"{full}.expand.bias"][:middle]
-    taken[f"{node}.project.weight"] = state[f"{name}.point_linear.conv.conv.weight"][:, :middle]
+        taken[f"{short}.reduce_weight"] = _first(
+            state[f"{full}.reduce.weight"], squeeze, middle
+        )
+        taken[f"{short}.reduce_bias"] = _first(state[f"{full}.reduce.bias"], squeeze)
+        taken[f"{short}.expand_weight"] = _first(
+            state[f"{full}.expand.weight"], middle, squeeze
+        )
+        taken[f"{short}.expand_bias"] = _first(state[f"{full}.expand.bias"], middle)
+    projection = state[f"{name}.point_linear.conv.conv.weight"]
+    taken[f"{node}.project.weight"] = _first(projection, len(projection), middle)
     _take_norm(taken, state, f"{node}.project", f"{name}.point_linear.bn.bn", block.out_channels)
+
+
+def _first(weight: Tensor, *channels: int) -> Tensor:
+    """Return the first channels of each leading axis; the very tensor where those are all.
+
+    What is not sliced costs no kernels on a GPU, neither here nor for its gradient.
+    """
+    for axis, count in enumerate(channels):
+        if count < weight.shape[axis]:
+            weight = weight.narrow(axis, 0, count)
+    return weight
 
 
 def small_kernel(weight: Tensor, size: int, matrices: dict[str, Tensor]) -> Tensor:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...tables.atomic import write_atomically
 from ...tables.errors import DatasetError, OutputError
-from ..images import ImageFolder, open_image
+from ..images import DECODING_THREADS, ImageFolder, open_image
 
 _NAMED = 3
 """Broken images that a message names; it counts the others."""
@@ -22,7 +22,6 @@ _STEP = 256
 def check_images(
     folders: list[ImageFolder],
     stamp: Path,
-    threads: int,
     report: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> None:
     """Decode every image once, so that a broken one is found now and not after hours.
@@ -30,7 +29,6 @@ def check_images(
     Args:
         folders: of images that are going to be used.
         stamp: file that remembers what was checked; the same files are not decoded again.
-        threads: that decode at once.
         report: told how many of how many images are checked.
 
     Raises:
@@ -43,7 +41,7 @@ def check_images(
         report(len(paths), len(paths))
         return
     broken: list[str] = []
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(DECODING_THREADS) as pool:
         for done, error in enumerate(pool.map(_trouble, paths), 1):
             if error:
                 broken.append(error)

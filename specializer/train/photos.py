@@ -7,7 +7,6 @@ and cropped there.
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..images import CENTRE_SHARE, ImageFolder, open_image
+from ..images import CENTRE_SHARE, DECODING_THREADS, ImageFolder, open_image
 from .crops import Crops, cut, random_crops
 from .process import Process
 from .recipe import Recipe
@@ -102,7 +101,7 @@ class MemoryPhotos:
 
     def __init__(self, folder: ImageFolder, largest: int, device: torch.device) -> None:
         side = stored_side(largest)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(DECODING_THREADS) as pool:
             images = list(pool.map(lambda path: _stored(path, side), folder.paths))
         self._sizes = np.array([image.shape[1::-1] for image in images])
         width, height = self._sizes.max(axis=0)

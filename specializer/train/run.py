@@ -98,7 +98,6 @@ def make_supernet(
         check_images(
             [data.trained, data.held_out, data.validation],
             folder / "checked.txt",
-            threads,
             lambda done, of: told.stage("check the images", done, of),
         )
     process.wait_for_all()
