@@ -401,7 +401,7 @@ def answer(
         subnetworks: to be evaluated.
         journals: the journal's path, but for what tells weights and photos apart.
     """
-    evaluator = Evaluator(specializer.checkpoint.supernet, photos.calibration, photos.judged)
+    evaluator = Evaluator(specializer.family, photos.calibration, photos.judged)
     digest = hashlib.sha256(repr(evaluator.subject).encode()).hexdigest()
     path = journals.with_name(f"{journals.name}-{digest[:8]}.jsonl")
     journal, space = Answers(path, len(photos.judged)), specializer.spec.space

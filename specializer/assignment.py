@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ..tables.errors import DatasetError, FormatError
-from .checkpoint import load_supernet
 from .evaluations import Evaluator
+from .family import load_family
 from .images import SUFFIXES, ImageFolder
+from .shipped import find_supernet
 from .space import SearchSpace, SubNetwork
 
 _CHUNK = 64
@@ -44,9 +45,9 @@ class Assignment:
             CheckpointError: the supernet cannot be read.
             DatasetError: the folders are not of the supernet's classes, or have too few images.
         """
-        checkpoint = load_supernet(self.weights)
-        calibration, judged = self._folders(checkpoint.labels)
-        return Evaluator(checkpoint.supernet.to(self.device), calibration, judged, self.device)
+        family = load_family(find_supernet(str(self.weights)))
+        calibration, judged = self._folders(family.whole.labels)
+        return Evaluator(family.to(self.device), calibration, judged, self.device)
 
     def _folders(self, labels: tuple[str, ...]) -> tuple[ImageFolder, ImageFolder]:
         """List the images to recalibrate with, and those to judge on."""
@@ -58,14 +59,13 @@ class Assignment:
         if split:
             return self._drawn(ImageFolder.scan(parts[0], labels)), judged
         count = min(self.recalibration_images, len(judged) // 2)
-        order = np.random.default_rng(self.seed).permutation(len(judged))
+        order = np.random.default_rng(self.seed).permutation(len(judged)).tolist()
         _require_two(count, self.data)
-        return judged.subset(sorted(order[:count])), judged.subset(sorted(order[count:]))
+        return judged.subset(order[:count]), judged.subset(sorted(order[count:]))
 
     def _drawn(self, folder: ImageFolder) -> ImageFolder:
         _require_two(len(folder), folder.root)
-        order = np.random.default_rng(self.seed).permutation(len(folder))
-        return folder.subset(sorted(order[: self.recalibration_images]))
+        return folder.sample(self.recalibration_images, self.seed)
 
 
 def draw_subnetworks(space: SearchSpace, count: int, seed: int) -> list[SubNetwork]:

@@ -90,6 +90,15 @@ class ImageFolder:
             tuple(labels[index] for index in indices),
         )
 
+    def sample(self, count: int, seed: int) -> ImageFolder:
+        """Draw up to ``count`` images, and leave them in random order.
+
+        Images to recalibrate BatchNorm with have to be mixed: in batches of one class each, every
+        layer normalises away what tells the classes apart, and the statistics are of no use.
+        """
+        order = np.random.default_rng(seed).permutation(len(self))
+        return self.subset(order[:count].tolist())
+
     def split(self, held_out: int, seed: int) -> tuple[ImageFolder, ImageFolder]:
         """Part the images at random into (all but ``held_out``, ``held_out``)."""
         if not 0 < held_out < len(self):

@@ -21,11 +21,10 @@ from torch import Tensor
 from ..tables.atomic import write_atomically
 from ..tables.errors import CheckpointError
 from .calibration_set import calibration_batches
-from .extract import extract
+from .extract import WeightSharing, extract
 from .network import Network, TensorMap
 from .recalibrate import recalibrate
 from .space import SubNetwork
-from .supernets.elastic import ElasticMobileNetV3
 
 Reference = Mapping[int, TensorMap]
 """BatchNorm statistics from photos of the largest sub-network, by resolution in pixels."""
@@ -35,7 +34,7 @@ _SCALE_RATIOS = (0.3, 3.0)
 """A channel that is all but constant in one of the networks tells nothing about the other."""
 
 
-def reference_subnetwork(supernet: ElasticMobileNetV3, subnetwork: SubNetwork) -> SubNetwork:
+def reference_subnetwork(supernet: WeightSharing, subnetwork: SubNetwork) -> SubNetwork:
     """Return the largest sub-network at the resolution of another one."""
     return (subnetwork[0], *supernet.spec.space.largest[1:])
 
@@ -46,10 +45,11 @@ def statistics(network: Network) -> dict[str, Tensor]:
 
 
 def recalibrate_synthetically(
-    supernet: ElasticMobileNetV3,
+    supernet: WeightSharing,
     subnetwork: SubNetwork,
     images: Sequence[Image.Image],
     reference: Reference,
+    reference_of: WeightSharing | None = None,
 ) -> Network:
     """Extract a sub-network and recalibrate it without photos.
 
@@ -58,6 +58,7 @@ def recalibrate_synthetically(
         subnetwork: of its space.
         images: synthetic ones, square.
         reference: of the supernet; where it lacks the resolution, nothing is corrected.
+        reference_of: the supernet that it is of, where that is another one.
 
     Returns:
         The network with its BatchNorm statistics.
@@ -68,7 +69,8 @@ def recalibrate_synthetically(
     synthetic = recalibrate(network, batches)
     if network.resolution not in reference:
         return synthetic
-    largest = extract(supernet, reference_subnetwork(supernet, subnetwork))
+    origin = reference_of or supernet
+    largest = extract(origin, reference_subnetwork(origin, subnetwork))
     seen = statistics(recalibrate(largest, batches))
     wanted = {name: value.to(device) for name, value in reference[network.resolution].items()}
     weights = dict(synthetic.weights)

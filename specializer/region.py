@@ -77,9 +77,10 @@ class Region:
         elif self.dimension.endswith(_DEPTH):
             first, stage = _stage(space, self.dimension)
             depth = required_slots(stage) + place
-            for slot in range(first, first + len(stage)):
-                kept = changed[slot] or changed[first]
-                changed[slot] = kept if slot - first < depth else ABSENT
+            filler = changed[first] or 1
+            for index, slot in enumerate(stage):
+                kept = changed[first + index] or min(filler, len(slot.choices))
+                changed[first + index] = kept if index < depth else ABSENT
         else:
             names = [slot.name for slot in space.slots]
             changed[1 + names.index(self.dimension)] = place + 1

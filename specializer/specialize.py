@@ -14,11 +14,11 @@ from ..tables.errors import CheckpointError, MissingOperatorError
 from ..tables.table import LatencyTable
 from .accuracy.predictor import AccuracyPredictor, MlpPredictor
 from .calibration_set import calibration_batches, folder_images, synthetic_images
-from .checkpoint import Checkpoint, load_supernet
 from .choice import Accuracy, Choice, Origin, Search, Target
 from .cost import CostTensor, compile_cost
 from .evaluate import decode, top1
 from .extract import extract
+from .family import Family, load_family
 from .images import ImageFolder
 from .network import Network
 from .recalibrate import recalibrate
@@ -39,13 +39,13 @@ class Specializer:
     Attributes:
         called: the supernet's name, or its absolute path.
         files: where its parts lie.
-        checkpoint: its weights.
+        family: its weights, and those of its regions.
         table: of the device and the condition to specialize for.
     """
 
     called: str
     files: SupernetFiles
-    checkpoint: Checkpoint
+    family: Family
     table: LatencyTable
 
     @classmethod
@@ -59,12 +59,17 @@ class Specializer:
         files = find_supernet(supernet)
         shipped = supernet in shipped_supernets()
         called = supernet if shipped else str(Path(supernet).resolve())
-        return cls(called, files, load_supernet(files.weights), table)
+        return cls(called, files, load_family(files), table)
 
     @property
     def spec(self) -> MobileNetV3:
         """Widths, classes and resolutions of the supernet."""
-        return self.checkpoint.supernet.spec
+        return self.family.spec
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes, in the classifier's order."""
+        return self.family.whole.labels
 
     @cached_property
     def predictor(self) -> AccuracyPredictor:
@@ -72,7 +77,7 @@ class Specializer:
         if self.files.accuracy is None:
             raise CheckpointError(
                 f"{self.called} has no accuracy predictor, so no search can tell its sub-networks "
-                "apart; name a folder that has supernet.safetensors and accuracy.npz"
+                f"apart; make one with: sartor evaluate --supernet {self.called} --data DIR"
             )
         return MlpPredictor.load(self.files.accuracy, self.spec.space)
 
@@ -137,13 +142,11 @@ class Specializer:
             DatasetError: the images cannot be used.
         """
         # Folders of the wrong names are found before minutes are spent on what is in them.
-        folder = None if data is None else ImageFolder.scan(data, self.checkpoint.labels)
+        folder = None if data is None else ImageFolder.scan(data, self.labels)
         network = self._recalibrated(found.subnetwork, data, seed)
         provenance = self.table.provenance
         choice = Choice(
-            origin=Origin(
-                self.called, self.spec.width, self.spec.resolutions, self.checkpoint.labels
-            ),
+            origin=Origin(self.called, self.spec.width, self.spec.resolutions, self.labels),
             subnetwork=network.graph.name,
             target=Target(self.table.name, provenance.device, str(provenance.condition), budget_ms),
             latency=self.table.predict(network.graph.operators),
@@ -170,14 +173,16 @@ class Specializer:
 
     def _recalibrated(self, subnetwork: SubNetwork, data: Path | None, seed: int) -> Network:
         """Inherit weights, and recalibrate with the user's images or with synthetic ones."""
-        supernet, files = self.checkpoint.supernet, self.files
+        family, files = self.family, self.files
         if data is not None:
-            network = extract(supernet, subnetwork)
+            network = extract(family, subnetwork)
             photos = folder_images(data, np.random.default_rng(seed))
             return recalibrate(network, calibration_batches(photos, network.resolution))
         images = synthetic_images(self.called, files, self.spec.resolutions[-1])
         reference = {} if files.reference is None else load_reference(files.reference)
-        return recalibrate_synthetically(supernet, subnetwork, images, reference)
+        return recalibrate_synthetically(
+            family, subnetwork, images, reference, reference_of=family.whole.supernet
+        )
 
 
 def _accuracy(network: Network, predicted: float, folder: ImageFolder | None) -> Accuracy:

@@ -69,7 +69,7 @@ def evaluate(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Evaluate random sub-networks, and fit the accuracy predictor to them.
+    """Evaluate sub-networks, and fit the accuracy predictor.
 
     Each gets BatchNorm statistics of its own and is judged on all images of --data, whose folders
     are CLASS/IMAGE, or train/CLASS/IMAGE and val/CLASS/IMAGE.
@@ -100,7 +100,7 @@ def evaluate(
             seed,
             torch_device(device),
         )
-        _evaluate(assignment, count, csv_path, workers, scheduler)
+        run_evaluations(assignment, count, csv_path, workers, scheduler)
     report = make_predictor_report(find_spec(supernet).space, table or csv_path, seed)
     report.fit.predictor.save(target)
     plot = report.save_plot(csv_path.with_suffix(".png"))
@@ -112,8 +112,12 @@ def evaluate(
     note(f"wrote {', '.join(map(str, written))}")
 
 
-def _evaluate(
-    assignment: Assignment, count: int, csv_path: Path, workers: int, scheduler: str | None
+def run_evaluations(
+    assignment: Assignment,
+    count: int,
+    csv_path: Path,
+    workers: int = 1,
+    scheduler: str | None = None,
 ) -> None:
     """Fill the journal beside a CSV file, then write the file."""
     from ..allocator import keep_freed_memory

@@ -21,6 +21,9 @@ from .output import note, print_facts, print_json
 if TYPE_CHECKING:
     from ..choice import Choice
 
+_EVALUATIONS = 100
+"""Sub-networks that a supernet without an accuracy predictor gets one from."""
+
 
 def specialize(
     *,
@@ -48,10 +51,13 @@ def specialize(
     from dataclasses import asdict
 
     from ...tables import Store
+    from ..shipped import find_supernet
     from ..specialize import Specializer
 
     with Store.open(store) as opened:
         latency_table = opened.load(table)
+    if data is not None and find_supernet(supernet).accuracy is None:
+        _fit_predictor(supernet, data, seed)
     specializer = Specializer.open(supernet, latency_table)
     space = specializer.spec.space
     budget_ms = specializer.latency_ms(space.largest) / 2 if latency_ms is None else latency_ms
@@ -69,6 +75,28 @@ def specialize(
         target = choice.target
         print_facts(f"Specialized for {target.device}, {target.condition}", _facts(choice))
     note(f"wrote {out}; ship it with: sartor export {out}")
+
+
+def _fit_predictor(supernet: str, data: Path, seed: int) -> None:
+    """Evaluate sub-networks of a supernet that nobody has evaluated yet, such as a checkpoint."""
+    from ..assignment import Assignment
+    from ..evaluate import torch_device
+    from ..predictor_report import make_predictor_report
+    from ..shipped import ACCURACY, find_spec, find_supernet, part_of
+    from .evaluate import run_evaluations
+
+    note(
+        f"{supernet} has no accuracy predictor: evaluating {_EVALUATIONS} sub-networks on your "
+        "images first (sartor evaluate does more of it, on many processes)"
+    )
+    weights = find_supernet(supernet).weights
+    table = part_of(weights, "evaluations.csv")
+    assignment = Assignment(
+        weights.resolve(), data.resolve(), seed=seed, device=torch_device("auto")
+    )
+    run_evaluations(assignment, _EVALUATIONS, table)
+    fit = make_predictor_report(find_spec(supernet).space, table, seed).fit
+    fit.predictor.save(part_of(weights, ACCURACY))
 
 
 def _facts(choice: Choice) -> dict[str, object]:

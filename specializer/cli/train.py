@@ -42,8 +42,12 @@ def train(
     ] = None,
     supernet: Annotated[str, typer.Option(help="Kind of supernet: ofa-mbv3.")] = "ofa-mbv3",
     recipe: Annotated[
-        str, typer.Option(help="Name of a recipe, or a TOML file of your own.")
-    ] = "default",
+        str | None,
+        typer.Option(
+            help="Name of a recipe, or a TOML file of your own.",
+            show_default="default; with --split, region",
+        ),
+    ] = None,
     width: Annotated[
         float | None, typer.Option(help="Multiplier of every channel count.", show_default="1.0")
     ] = None,
@@ -71,6 +75,14 @@ def train(
         str | None,
         typer.Option(
             help="Part of the space to train, such as resolution=96.", show_default="all of it"
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Fine-tune a copy of the supernet in --out for each value of a dimension, such "
+            "as resolution or stage3.depth.",
+            show_default=False,
         ),
     ] = None,
     seed: Annotated[
@@ -101,7 +113,8 @@ def train(
 
     if supernet not in KINDS:
         raise UnknownNameError("kind of supernet", supernet, KINDS)
-    chosen = _chosen(recipe, width, resolution, start, teacher, region, seed)
+    named = recipe or ("region" if split else "default")
+    chosen = _chosen(named, width, resolution, start, teacher, region, seed)
     if print_recipe:
         typer.echo(recipe_text(chosen), nl=False)
         return
@@ -109,9 +122,30 @@ def train(
         raise typer.BadParameter("name your images with --data, and what to write with --out")
     if out.suffix != ".safetensors":
         raise FormatError(f"--out names the file of weights, NAME.safetensors, not {out}")
-    finished = _train(chosen, data, out, device, precision, threads, checkpoint_every_s, as_json)
-    if not finished:
-        raise typer.Exit(130)
+    jobs = {out: chosen} if split is None else _regions(chosen, out, split)
+    for path, job in jobs.items():
+        if not _train(job, data, path, device, precision, threads, checkpoint_every_s, as_json):
+            raise typer.Exit(130)
+    if split is not None:
+        note(
+            f"{out} and its {len(jobs)} regions are one supernet now; fit its accuracy predictor "
+            f"anew: sartor evaluate --supernet {out} --data {data}"
+        )
+
+
+def _regions(recipe: Recipe, out: Path, dimension: str) -> dict[Path, Recipe]:
+    """Plan the fine-tuning of one copy of a supernet for each region of its space."""
+    from dataclasses import replace
+
+    from ..region import split
+    from ..shipped import REGION, find_spec, part_of
+
+    spec = find_spec(str(out))
+    like = replace(recipe, width=spec.width, resolutions=spec.resolutions, start=str(out))
+    return {
+        part_of(out, f"{REGION}-{index}.safetensors"): replace(like, region=str(region))
+        for index, region in enumerate(split(spec.space, dimension))
+    }
 
 
 def _chosen(
@@ -151,10 +185,12 @@ def _train(
     as_json: bool,  # noqa: FBT001 (private)
 ) -> bool:
     """Run a recipe with progress bars, and print what came of it; False when stopped."""
+    from ..allocator import keep_freed_memory
     from ..dataset import open_dataset
     from ..train.process import join
     from ..train.run import Told, make_supernet
 
+    keep_freed_memory()
     with join(device, precision) as process, _stop_flag() as stopped, progress_bar() as bar:
         bar.disable = bar.disable or not process.first
         tasks: dict[str, int] = {}

@@ -212,13 +212,9 @@ def _take_block(taken: dict[str, Tensor], state: Mapping[str, Tensor], block: Bl
     if block.squeeze_excite:
         squeeze, full = block.squeeze_middle, f"{name}.depth_conv.se.fc"
         short = f"{node}.squeeze_excite"
-        taken[f"{short}.reduce_weight"] = _first(
-            state[f"{full}.reduce.weight"], squeeze, middle
-        )
+        taken[f"{short}.reduce_weight"] = _first(state[f"{full}.reduce.weight"], squeeze, middle)
         taken[f"{short}.reduce_bias"] = _first(state[f"{full}.reduce.bias"], squeeze)
-        taken[f"{short}.expand_weight"] = _first(
-            state[f"{full}.expand.weight"], middle, squeeze
-        )
+        taken[f"{short}.expand_weight"] = _first(state[f"{full}.expand.weight"], middle, squeeze)
         taken[f"{short}.expand_bias"] = _first(state[f"{full}.expand.bias"], middle)
     projection = state[f"{name}.point_linear.conv.conv.weight"]
     taken[f"{node}.project.weight"] = _first(projection, len(projection), middle)

@@ -21,7 +21,7 @@ from ..supernets.mobilenet_v3 import MobileNetV3
 from .draw import step_subnetworks
 from .photos import Photos
 from .process import Process
-from .recipe import Recipe
+from .recipe import Phase, Recipe, batch_size
 
 _AHEAD = 2
 """Batches that wait while another one trains, for each thread that makes some."""
@@ -48,9 +48,9 @@ class Batch:
     share: float
 
 
-def steps_per_epoch(recipe: Recipe, images: int) -> int:
+def steps_per_epoch(recipe: Recipe, phase: Phase, images: int) -> int:
     """Count the full batches of one epoch; what is left over waits for another shuffle."""
-    return images // recipe.batch_size
+    return images // batch_size(recipe, phase)
 
 
 def batches(
@@ -79,15 +79,15 @@ def batches(
         DatasetError: an image cannot be read.
         FormatError: the phase and the recipe's region have nothing in common.
     """
-    per_epoch = steps_per_epoch(recipe, images)
-    steps = recipe.phases[phase].epochs * per_epoch
+    under_way = recipe.phases[phase]
+    per_epoch, count = steps_per_epoch(recipe, under_way, images), batch_size(recipe, under_way)
 
     def load(step: int) -> Batch:
         epoch, place = divmod(step, per_epoch)
         order = np.random.default_rng((recipe.seed, phase, epoch)).permutation(images)
-        chosen = order[place * recipe.batch_size : (place + 1) * recipe.batch_size]
+        chosen = order[place * count : (place + 1) * count]
         rng = np.random.default_rng((recipe.seed, phase, step))
-        subnetworks = step_subnetworks(spec, recipe, recipe.phases[phase], step, rng)
+        subnetworks = step_subnetworks(spec, recipe, under_way, step, rng)
         share = float(rng.beta(recipe.mixup, recipe.mixup)) if recipe.mixup else 1.0
         mine = chosen[process.rank :: process.world]
         rng = np.random.default_rng((recipe.seed, phase, step, 1 + process.rank))
@@ -98,7 +98,7 @@ def batches(
             step, subnetworks, pixels, others[0] if others else None, torch.from_numpy(mine), share
         )
 
-    return _ahead(load, range(first_step, steps), photos.threads)
+    return _ahead(load, range(first_step, under_way.epochs * per_epoch), photos.threads)
 
 
 def _ahead(load: Callable[[int], Batch], steps: range, threads: int) -> Iterator[Batch]:

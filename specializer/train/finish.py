@@ -1,6 +1,7 @@
 """From trained weights to a supernet that can be specialized: statistics, predictor, record.
 
-Each stage writes its file and is skipped where that is there, so an interrupted run goes on.
+What takes long is kept, so an interrupted run goes on: evaluations in a journal, images in their
+file.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from .synthesize import synthesize
 
 SHEET_COLUMNS = 10
 SHEET_QUALITY = 92
-RECORD, EVALUATIONS, PREDICTOR = "record.json", "evaluations.jsonl", "predictor.json"
+RUN, RECORD, PREDICTOR = "run", "record.json", "predictor.json"
+EVALUATIONS = "evaluations.jsonl"
 
 Report = Callable[[str, int, int], None]
 """Told what is being done, and how many of how many."""
@@ -63,9 +65,9 @@ def finish(
     """
     calibration = calibration_images(recipe, data)
     chooser = Evaluator(supernet, calibration, data.held_out, device)
-    _store_statistics(supernet, chooser)
+    _store_statistics(supernet, extremes(supernet.spec.space, recipe.region)[0], chooser)
     save_supernet(Checkpoint(out.stem, supernet, data.classes, metadata), out)
-    if recipe.finish.evaluated and not part_of(out, ACCURACY).exists():
+    if recipe.finish.evaluated:
         _fit(recipe, supernet, chooser, data, out, report)
     if recipe.finish.synthetic_images:
         _write_reference(chooser, supernet, part_of(out, REFERENCE))
@@ -77,8 +79,7 @@ def finish(
 
 def calibration_images(recipe: Recipe, data: Dataset) -> ImageFolder:
     """Choose the training images that BatchNorm is recalibrated with."""
-    order = np.random.default_rng(recipe.seed).permutation(len(data.trained))
-    return data.trained.subset(sorted(order[: recipe.finish.recalibration_images].tolist()))
+    return data.trained.sample(recipe.finish.recalibration_images, recipe.seed)
 
 
 def random_subnetworks(
@@ -105,9 +106,10 @@ def subnetworks(population: Population) -> list[SubNetwork]:
 
 
 @torch.no_grad()
-def _store_statistics(supernet: ElasticMobileNetV3, evaluator: Evaluator) -> None:
+def _store_statistics(
+    supernet: ElasticMobileNetV3, largest: SubNetwork, evaluator: Evaluator
+) -> None:
     """Give the supernet the BatchNorm statistics of its largest sub-network."""
-    largest = supernet.spec.space.largest
     gathered = evaluator.network(largest).weights
     for name, view in supernet.weights(largest).items():
         if ".running_" in name:
@@ -130,7 +132,7 @@ def _fit(
         chooser,
         supernet,
         subnetworks(population),
-        part_of(out, EVALUATIONS),
+        part_of(out, RUN) / EVALUATIONS,
         lambda done: report("evaluate for the predictor", done, count),
     )
     fit = fit_ridge(space, population, np.array(list(accuracies.values())), rng)

@@ -37,6 +37,7 @@ class Phase:
         sort_channels: whether channels are sorted by importance before the phase begins.
         only: sub-networks to train in turns in place of random ones: each for itself alone where
             there is one.
+        batch_size: images of one step, where it is not the recipe's (0).
     """
 
     name: str
@@ -50,6 +51,7 @@ class Phase:
     inplace_share: float = 0.5
     sort_channels: bool = False
     only: tuple[str, ...] = ()
+    batch_size: int = 0
 
     def __post_init__(self) -> None:
         _require(bool(self.name), "a phase needs a name")
@@ -76,6 +78,10 @@ class Phase:
             f"phase {self.name}: a step must train at least one sub-network",
         )
         _require(0 <= self.inplace_share <= 1, f"phase {self.name}: inplace_share must be 0–1")
+        _require(
+            self.batch_size == 0 or self.batch_size > 1,
+            f"phase {self.name}: batch_size must be at least 2, or 0 for the recipe's",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +194,11 @@ class Recipe:
         _require(self.mixup >= 0 and self.weight_decay >= 0, "mixup and weight_decay cannot be < 0")
         _require(self.warmup_steps >= 0, "warmup_steps cannot be < 0")
         _require(self.width > 0, "width must be positive")
+
+
+def batch_size(recipe: Recipe, phase: Phase) -> int:
+    """Return how many images one step of a phase trains, over all processes."""
+    return phase.batch_size or recipe.batch_size
 
 
 def learning_rate(recipe: Recipe, phase: Phase, step: int, steps: int) -> float:

@@ -16,12 +16,13 @@ from ...tables.errors import OutputError
 from ..checkpoint import Checkpoint, save_supernet
 from ..dataset import Dataset
 from ..evaluations import Evaluator
+from ..family import REGION_KEY
 from ..shipped import part_of
 from ..supernets.elastic import state_shapes
 from ..supernets.mobilenet_v3 import MobileNetV3
 from .checks import check_images, check_space
 from .draw import extreme_subnetwork
-from .finish import Report, calibration_images, finish
+from .finish import RUN, Report, calibration_images, finish
 from .log import Step
 from .process import Process
 from .recipe import Recipe
@@ -92,7 +93,7 @@ def make_supernet(
         RuntimeMissingError: a package is not installed.
     """
     told = told or Told()
-    folder = part_of(out, "run")
+    folder = part_of(out, RUN)
     if process.first:
         check_space(folder, _wanted_bytes(recipe, data))
         check_images(
@@ -160,7 +161,7 @@ class _Keeper:
         large, small = (self._evaluator.top1(self._evaluator.network(s)) for s in chosen)
         step = state.step
         line = {"phase": phase.name, "step": step or None, "largest": large, "smallest": small}
-        path = part_of(self._out, "run") / CURVE
+        path = part_of(self._out, RUN) / CURVE
         try:
             with path.open("a", encoding="utf-8") as curve:
                 curve.write(json.dumps(line) + "\n")
@@ -176,7 +177,7 @@ def _metadata(recipe: Recipe, data: Dataset) -> dict[str, str]:
     root = data.trained.root
     return {
         "recipe": recipe_text(recipe),
-        "region": recipe.region,
+        REGION_KEY: recipe.region,
         "data": (root.parent if root.name == "train" else root).name,
         "made_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "torch": torch.__version__,

@@ -25,7 +25,7 @@ from .draw import teaches
 from .log import Step, append_step, rewind
 from .photos import Photos, open_photos
 from .process import Process
-from .recipe import Phase, Recipe, learning_rate
+from .recipe import Phase, Recipe, batch_size, learning_rate
 from .recipe_file import recipe_text
 from .sandwich import Sandwich
 from .sorting import sort_channels
@@ -114,7 +114,7 @@ class _Run:
         self._module = self._wrapped(Sandwich(self._state.supernet))
         self._targets = Targets(recipe, trained, folder / "teacher.npy", process)
         self._unread: _Unread | None = None
-        self._kept_at = time.monotonic()
+        self._kept_at = self._read_at = time.monotonic()
 
     def run(self, photos: Photos) -> TrainingState:
         """Train to the end, or until told to stop."""
@@ -134,7 +134,7 @@ class _Run:
     def _train(self, phase: Phase, photos: Photos) -> bool:
         """Train what is left of a phase; False when told to stop before its end."""
         recipe, state = self._recipe, self._state
-        steps = phase.epochs * steps_per_epoch(recipe, self._images)
+        steps = phase.epochs * steps_per_epoch(recipe, phase, self._images)
         for batch in batches(
             recipe,
             state.supernet.spec,
@@ -145,11 +145,10 @@ class _Run:
             self._process,
             self._targets.teacher_size,
         ):
-            started = time.monotonic()
             losses, right = self._step(phase, batch, steps)
             self._read()
             state.step = batch.step + 1
-            self._unread = _Unread(phase.name, state.step, steps, losses, right, started)
+            self._unread = _Unread(phase.name, state.step, steps, losses, right)
             if self._watch.stop():
                 self._keep()
                 return False
@@ -183,8 +182,17 @@ class _Run:
         """
         if self._unread is None:
             return
-        done = self._unread.step()
-        self._unread = None
+        loss, accuracy = self._unread.figures()
+        now = time.monotonic()
+        done = Step(
+            self._unread.phase,
+            self._unread.step,
+            self._unread.steps,
+            loss,
+            accuracy,
+            now - self._read_at,
+        )
+        self._unread, self._read_at = None, now
         if not math.isfinite(done.loss):
             raise DatasetError(
                 f"the loss is {done.loss} at step {done.step} of {done.phase}; the last checkpoint "
@@ -237,31 +245,30 @@ class _Unread:
     """A step whose figures may still be on their way from a GPU."""
 
     phase: str
-    number: int
+    step: int
     steps: int
     losses: Tensor
     right: Tensor
-    started: float
 
-    def step(self) -> Step:
-        """Wait for the figures."""
+    def figures(self) -> tuple[float, float]:
+        """Wait for loss and accuracy, means over the step's sub-networks."""
         loss, accuracy = torch.stack([self.losses.mean(), self.right.mean()]).tolist()
-        seconds = time.monotonic() - self.started
-        return Step(self.phase, self.number, self.steps, loss, accuracy, seconds)
+        return loss, accuracy
 
 
 def _check(recipe: Recipe, trained: ImageFolder, process: Process) -> None:
     """Raise before hours are spent where a recipe cannot be followed."""
-    if len(trained) < recipe.batch_size:
-        raise DatasetError(
-            f"{len(trained)} images are fewer than one batch of {recipe.batch_size}; "
-            "add images or choose a recipe with smaller batches"
-        )
-    if recipe.batch_size % process.world or recipe.batch_size < 2 * process.world:
-        raise FormatError(
-            f"a batch of {recipe.batch_size} cannot be dealt to {process.world} processes, two "
-            "images or more to each; change batch_size in the recipe or the number of processes"
-        )
+    for count in (batch_size(recipe, phase) for phase in recipe.phases):
+        if len(trained) < count:
+            raise DatasetError(
+                f"{len(trained)} images are fewer than one batch of {count}; "
+                "add images or choose a recipe with smaller batches"
+            )
+        if count % process.world or count < 2 * process.world:
+            raise FormatError(
+                f"a batch of {count} cannot be dealt to {process.world} processes, two images or "
+                "more to each; change batch_size in the recipe or the number of processes"
+            )
 
 
 def _claim(path: Path, recipe: Recipe) -> None:

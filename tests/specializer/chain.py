@@ -18,6 +18,7 @@ from sartor.specializer.accuracy.fit import fit_ridge
 from sartor.specializer.calibration_set import contact_sheet
 from sartor.specializer.checkpoint import Checkpoint, save_supernet
 from sartor.specializer.cli import main
+from sartor.specializer.shipped import ACCURACY, CALIBRATION, part_of
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
 
 from .torch_tools import random_supernet
@@ -67,17 +68,17 @@ def sartor(*arguments: object) -> Finished:
     return Finished(code, stdout.getvalue(), stderr.getvalue())
 
 
-def write_supernet(folder: Path, classes: int = SPEC.classes) -> None:
+def write_supernet(path: Path, classes: int = SPEC.classes) -> None:
     """Write a small supernet with all its parts, as they ship: everything in it is random."""
     rng = np.random.default_rng(0)
     labels = (*LABELS, *(f"bird{index}" for index in range(classes)))[:classes]
     checkpoint = Checkpoint("small", random_supernet(replace(SPEC, classes=classes)), labels)
-    save_supernet(checkpoint, folder / "supernet.safetensors")
+    save_supernet(checkpoint, path)
     population = np.unique(SPEC.space.random(60, rng), axis=0)
     accuracies = 0.5 + 0.01 * population.mean(axis=1) + rng.normal(0, 0.002, len(population))
-    fit_ridge(SPEC.space, population, accuracies, rng).predictor.save(folder / "accuracy.npz")
+    fit_ridge(SPEC.space, population, accuracies, rng).predictor.save(part_of(path, ACCURACY))
     images = [random_image(TILE, rng) for _ in range(40)]
-    contact_sheet(images, 8).save(folder / "calibration.jpg", quality=90)
+    contact_sheet(images, 8).save(part_of(path, CALIBRATION), quality=90)
 
 
 def write_photos(folder: Path) -> None:
@@ -100,7 +101,7 @@ class Chain:
     """Where the chain's files lie, and what each command said; tests alter copies only.
 
     Attributes:
-        supernet: a folder as they ship.
+        supernet: a file of weights, with its parts beside it.
         photos: labelled images.
         store: with the table ``local-litert``.
         out: of ``sartor specialize``, with both exported files and the report.
@@ -116,7 +117,7 @@ class Chain:
 
 def run_chain(folder: Path) -> Chain:
     """Run the chain from a supernet to a report."""
-    supernet, photos = folder / "small", folder / "photos"
+    supernet, photos = folder / "small.safetensors", folder / "photos"
     store, out = folder / "tables.sqlite", folder / "out"
     write_supernet(supernet)
     write_photos(photos)

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from sartor.specializer.export import export
 from sartor.specializer.network import Network
+from sartor.specializer.shipped import ACCURACY, part_of
 from sartor.specializer.specialization import Specialization, load_specialization
 
 from .chain import LABELS, Chain, sartor, write_supernet
@@ -52,7 +53,11 @@ def everything_below(folder: Path) -> list[str]:
 @pytest.fixture
 def supernet(chain: Chain, tmp_path: Path) -> Path:
     """A copy of the supernet, to be damaged."""
-    return Path(shutil.copytree(chain.supernet, tmp_path / "supernet"))
+    copies = tmp_path / "supernet"
+    copies.mkdir()
+    for part in chain.supernet.parent.glob("small.*"):
+        shutil.copy(part, copies)
+    return copies / chain.supernet.name
 
 
 @pytest.fixture
@@ -142,13 +147,13 @@ def test_a_budget_that_everything_meets(chain: Chain, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [cut_short, fill_with_nonsense, empty, Path.unlink])
-@pytest.mark.parametrize("part", ["supernet.safetensors", "accuracy.npz", "calibration.jpg"])
+@pytest.mark.parametrize("part", ["safetensors", "accuracy.npz", "calibration.jpg"])
 def test_a_damaged_supernet(
     part: str, damage: Damage, chain: Chain, supernet: Path, tmp_path: Path
 ) -> None:
-    damage(supernet / part)
+    damage(part_of(supernet, part))
     complaint = specialize_complaint(chain, tmp_path, supernet=supernet)
-    assert str(supernet) in complaint
+    assert str(supernet.with_suffix("")) in complaint
 
 
 @pytest.mark.parametrize("damage", [cut_short, fill_with_nonsense])
@@ -172,7 +177,7 @@ def test_a_store_of_a_newer_version(chain: Chain, store: Path, tmp_path: Path) -
 
 
 def test_a_table_of_another_supernet(chain: Chain, tmp_path: Path) -> None:
-    other = tmp_path / "other net"
+    other = tmp_path / "other net.safetensors"
     write_supernet(other, classes=4)
     complaint = specialize_complaint(chain, tmp_path, supernet=other)
     assert "no latency for dense/" in complaint
@@ -190,12 +195,11 @@ def test_a_damaged_image(damage: Damage, chain: Chain, photos: Path, tmp_path: P
     )
 
 
-def test_weights_without_a_predictor(chain: Chain, tmp_path: Path) -> None:
-    complaint = specialize_complaint(
-        chain, tmp_path, supernet=chain.supernet / "supernet.safetensors"
-    )
+def test_weights_without_a_predictor(chain: Chain, supernet: Path, tmp_path: Path) -> None:
+    part_of(supernet, ACCURACY).unlink()
+    complaint = specialize_complaint(chain, tmp_path, supernet=supernet)
     assert "has no accuracy predictor" in complaint
-    assert complaint.endswith("name a folder that has supernet.safetensors and accuracy.npz")
+    assert complaint.endswith(f"sartor evaluate --supernet {supernet} --data DIR")
 
 
 def test_images_in_the_wrong_folders(chain: Chain, photos: Path, tmp_path: Path) -> None:

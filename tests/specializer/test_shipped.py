@@ -9,16 +9,23 @@ import pytest
 
 from sartor.specializer import shipped
 from sartor.specializer.description import read_description
-from sartor.specializer.shipped import SupernetFiles, find_supernet, shipped_supernets
+from sartor.specializer.shipped import (
+    ACCURACY,
+    CALIBRATION,
+    REFERENCE,
+    SupernetFiles,
+    find_supernet,
+    part_of,
+    shipped_supernets,
+)
 from sartor.tables.errors import UnknownNameError
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    (folder / "supernet.safetensors").touch()
-    return folder
+def weights(tmp_path: Path) -> Path:
+    weights = tmp_path / "mine.safetensors"
+    weights.touch()
+    return weights
 
 
 def test_shipped_supernets_describe_themselves() -> None:
@@ -27,19 +34,32 @@ def test_shipped_supernets_describe_themselves() -> None:
 
 
 def test_a_name_is_looked_up_among_the_shipped(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shipped, "ASSETS", folder.parent)
+    monkeypatch.setattr(shipped, "ASSETS", weights.parent)
     assert shipped_supernets() == ("mine",)
-    assert find_supernet("mine") == SupernetFiles(folder / "supernet.safetensors")
+    assert find_supernet("mine") == SupernetFiles(weights)
     with pytest.raises(UnknownNameError, match=r"'mime'; did you mean 'mine'\? known: mine"):
         find_supernet("mime")
 
 
-def test_a_folder_or_a_file_of_the_users(folder: Path) -> None:
-    weights = folder / "supernet.safetensors"
+def test_what_belongs_to_a_file_lies_beside_it(weights: Path) -> None:
     assert find_supernet(str(weights)) == SupernetFiles(weights)
-    assert find_supernet(str(folder)) == SupernetFiles(weights)
+    parts = [
+        part_of(weights, part)
+        for part in (ACCURACY, CALIBRATION, REFERENCE, "region-0.safetensors")
+    ]
+    for path in (*parts, weights.with_name("mine2.accuracy.npz")):
+        path.touch()
+    found = find_supernet(str(weights))
+    assert found == SupernetFiles(weights, *parts[:3], (parts[3],))
+    assert [path.name for path in parts[:2]] == ["mine.accuracy.npz", "mine.calibration.jpg"]
+
+
+def test_parts_are_no_supernets(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part_of(weights, REFERENCE).touch()
+    monkeypatch.setattr(shipped, "ASSETS", weights.parent)
+    assert shipped_supernets() == ("mine",)
 
 
 @pytest.mark.parametrize("name", ["", ".", "no/such/file.pth", "/"])
