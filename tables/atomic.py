@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import secrets
 from pathlib import Path
@@ -45,3 +46,20 @@ def write_atomically(path: Path, content: bytes) -> None:
         reason = error.strerror or str(error)
         advice = _ADVICE.get(error.errno or 0, "choose another path")
         raise OutputError(f"cannot write {path}: {reason}; {advice}") from error
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what processes left that were killed while they wrote a file.
+
+    Only for a file that nobody else writes meanwhile.
+
+    Raises:
+        OutputError: it cannot be removed.
+    """
+    try:
+        for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot clear {path.parent}: {error.strerror}; choose a folder that you may write to"
+        ) from error

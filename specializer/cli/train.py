@@ -200,6 +200,11 @@ def _train(
                 tasks[what] = int(bar.add_task(what, total=of))
             bar.update(bar.task_ids[tasks[what]], completed=done, description=what + figures)
 
+        def stage(what: str, done: int, of: int) -> None:
+            show(what, done, of)
+            if stopped():  # between steps of training the trainer asks by itself
+                raise KeyboardInterrupt
+
         def step(done: Step) -> None:
             show(done.phase, done.step, done.steps, f"  loss {done.loss:.3f}")
 
@@ -213,7 +218,7 @@ def _train(
             out,
             process,
             threads,
-            Told(step, show, accuracy),
+            Told(step, stage, accuracy),
             stopped,
             checkpoint_every_s,
         )

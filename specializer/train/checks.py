@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 from ...tables.atomic import write_atomically
 from ...tables.errors import DatasetError, OutputError
 from ..images import DECODING_THREADS, ImageFolder, open_image
+
+_Answers = Generator[str, None, None]
 
 _NAMED = 3
 """Broken images that a message names; it counts the others."""
@@ -41,8 +45,11 @@ def check_images(
         report(len(paths), len(paths))
         return
     broken: list[str] = []
-    with ThreadPoolExecutor(DECODING_THREADS) as pool:
-        for done, error in enumerate(pool.map(_trouble, paths), 1):
+    with (
+        ThreadPoolExecutor(DECODING_THREADS) as pool,
+        closing(cast("_Answers", pool.map(_trouble, paths))) as answers,  # drops what still waits
+    ):
+        for done, error in enumerate(answers, 1):
             if error:
                 broken.append(error)
             if done % _STEP == 0 or done == len(paths):

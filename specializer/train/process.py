@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import torch
 import torch.distributed as distributed
 
-from ...tables.errors import RuntimeMissingError, UnknownNameError
+from ...tables.errors import RuntimeMissingError, SartorError, UnknownNameError
 
 DEVICES, PRECISIONS = ("auto", "cpu", "cuda"), ("auto", "float32", "bfloat16")
+
+_PATIENCE = timedelta(days=1)
+"""How long processes wait while the first one checks images, asks the teacher or evaluates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,32 @@ class Process:
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def wait_for_all(self) -> None:
-        """Go on when every process has come this far."""
-        if self.world > 1:
-            distributed.barrier()
+        """Go on when every process has come this far; SartorError when one never will."""
+        self.mean([])
+
+    def any(self, *asked: bool) -> list[bool]:
+        """Whether any process asks for each of some things: the same answer in all of them."""
+        return [share > 0 for share in self.mean([float(one) for one in asked])]
+
+    def mean(self, values: Sequence[float]) -> list[float]:
+        """Average each of some values over the processes: the same answer in all of them.
+
+        The values travel from processor to processor, so no GPU is waited for.
+
+        Raises:
+            SartorError: another process has ended.
+        """
+        if self.world == 1:
+            return list(values)
+        sums = torch.tensor([*values, 0.0], dtype=torch.float64)
+        try:
+            distributed.all_reduce(sums)
+        except RuntimeError as error:  # gloo's have no type of their own
+            raise SartorError(
+                f"process {self.rank} of {self.world} gives up, because another one has ended; "
+                "that one says why"
+            ) from error
+        return [total / self.world for total in sums.tolist()[:-1]]
 
 
 def choose_device(name: str) -> torch.device:
@@ -88,7 +115,8 @@ def join(device: str = "auto", precision: str = "auto") -> Iterator[Process]:
         return
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
-    distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    backend = "cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo"
+    distributed.init_process_group(backend, timeout=_PATIENCE)
     try:
         yield Process(chosen, precision, distributed.get_rank(), world)
     finally:

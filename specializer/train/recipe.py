@@ -109,8 +109,11 @@ class Finish:
             "finish: evaluated must be 0 or at least 20, or no predictor can be fitted",
         )
         _require(
-            self.synthetic_images % 10 == 0, "finish: synthetic_images must be a multiple of ten"
+            self.synthetic_images >= 0 and self.synthetic_images % 10 == 0,
+            "finish: synthetic_images must be a multiple of ten",
         )
+        _require(self.judged >= 0, "finish: judged cannot be < 0")
+        _require(self.synthesis_steps > 0, "finish: synthesis_steps must be positive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +197,8 @@ class Recipe:
         _require(self.mixup >= 0 and self.weight_decay >= 0, "mixup and weight_decay cannot be < 0")
         _require(self.warmup_steps >= 0, "warmup_steps cannot be < 0")
         _require(self.width > 0, "width must be positive")
+        _require(self.teacher_resolution >= 32, "teacher_resolution must be 32 pixels or more")
+        _require(self.seed >= 0, "seed cannot be < 0")
 
 
 def batch_size(recipe: Recipe, phase: Phase) -> int:

@@ -80,7 +80,8 @@ def recipe_text(recipe: Recipe) -> str:
 
 
 def _line(name: str, value: object) -> str:
-    return f"{name} = {json.dumps(value, ensure_ascii=False)}"
+    text = json.dumps(value, ensure_ascii=False)
+    return f"{name} = {text}".replace("\x7f", "\\u007f")  # the one character where TOML differs
 
 
 def _defaults(kind: type[Any]) -> dict[str, object]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from ...tables.atomic import remove_unfinished
 from ...tables.errors import OutputError
 from ..checkpoint import Checkpoint, save_supernet
 from ..dataset import Dataset
@@ -95,6 +96,7 @@ def make_supernet(
     told = told or Told()
     folder = part_of(out, RUN)
     if process.first:
+        remove_unfinished(out)
         check_space(folder, _wanted_bytes(recipe, data))
         check_images(
             [data.trained, data.held_out, data.validation],

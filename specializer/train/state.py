@@ -52,6 +52,11 @@ class TrainingState:
         for averaged, weight in pairs:
             averaged.lerp_(weight, 1 - decay)
 
+    @torch.no_grad()
+    def is_sound(self) -> bool:
+        """Whether every weight is a number that half precision, which files are in, can hold."""
+        return all(bool(weight.half().isfinite().all()) for weight in self.supernet.parameters())
+
     def save(self, path: Path) -> None:
         """Write the state whole or not at all; OutputError when it cannot be written."""
         buffer = io.BytesIO()

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from ...tables.atomic import write_atomically
+from ...tables.atomic import remove_unfinished, write_atomically
 from ...tables.errors import CheckpointError, DatasetError, FormatError
 from ..images import ImageFolder, normalise_pixels
 from ..supernets.elastic import ElasticMobileNetV3
 from ..supernets.mobilenet_v3 import MobileNetV3
 from .batches import Batch, batches, steps_per_epoch
-from .draw import teaches
+from .draw import step_subnetworks, teaches
 from .log import Step, append_step, rewind
 from .photos import Photos, open_photos
 from .process import Process
@@ -45,7 +47,7 @@ class Watch:
         step: told of every step, in the first process.
         kept: called after every checkpoint, with what is in it, in the first process.
         stop: asked after every step whether to keep a checkpoint and return; in every process,
-            and all must be answered alike.
+            and one that says so is enough.
         checkpoint_every_s: seconds between checkpoints; each phase ends with one, too.
     """
 
@@ -104,16 +106,19 @@ class _Run:
         process: Process,
     ) -> None:
         _check(recipe, trained, process)
+        _check_phases(recipe, len(trained.classes))
         self._recipe, self._folder = recipe, folder
         self._watch, self._process = watch, process
         self._images = len(trained)
         if process.first:
             _claim(folder, recipe)
+            remove_unfinished(folder / CHECKPOINT)
         process.wait_for_all()
         self._state = self._begin(trained.classes)
         self._module = self._wrapped(Sandwich(self._state.supernet))
         self._targets = Targets(recipe, trained, folder / ANSWERS, process)
         self._unread: _Unread | None = None
+        self._done: Step | None = None
         self._kept_at = self._read_at = time.monotonic()
 
     def run(self, photos: Photos) -> TrainingState:
@@ -149,11 +154,12 @@ class _Run:
             self._read()
             state.step = batch.step + 1
             self._unread = _Unread(phase.name, state.step, steps, losses, right)
-            if self._watch.stop():
+            late = time.monotonic() - self._kept_at > self._watch.checkpoint_every_s
+            stop, due = self._process.any(self._watch.stop(), late)
+            if stop or due:
                 self._keep()
+            if stop:
                 return False
-            if time.monotonic() - self._kept_at > self._watch.checkpoint_every_s:
-                self._keep()
         self._read()
         return True
 
@@ -182,7 +188,7 @@ class _Run:
         """
         if self._unread is None:
             return
-        loss, accuracy = self._unread.figures()
+        loss, accuracy = self._process.mean(self._unread.figures())
         now = time.monotonic()
         done = Step(
             self._unread.phase,
@@ -192,20 +198,29 @@ class _Run:
             accuracy,
             now - self._read_at,
         )
-        self._unread, self._read_at = None, now
+        self._unread, self._done, self._read_at = None, done, now
         if not math.isfinite(done.loss):
-            raise DatasetError(
-                f"the loss is {done.loss} at step {done.step} of {done.phase}; the last checkpoint "
-                f"is kept in {self._folder}: lower the learning rate in a recipe of your own, or "
-                "look for broken images"
-            )
+            raise self._gone_wrong(f"the loss is {done.loss}", done.phase, done.step)
         if self._process.first:
             append_step(self._folder / LOG, done)
             self._watch.step(done)
 
+    def _gone_wrong(self, what: str, phase: str, step: int) -> DatasetError:
+        return DatasetError(
+            f"{what} at step {step} of {phase}; the last checkpoint is kept in {self._folder}: "
+            "lower the learning rate in a recipe of your own, or look for broken images"
+        )
+
     def _keep(self) -> None:
-        """Write a checkpoint of what is known to be good."""
+        """Write a checkpoint of what is known to be good.
+
+        Raises:
+            DatasetError: the last step made weights that half precision cannot hold.
+        """
         self._read()
+        if self._done is not None and not self._state.is_sound():
+            what = "the weights are beyond all bounds"
+            raise self._gone_wrong(what, self._done.phase, self._done.step)
         if self._process.first:
             self._state.save(self._folder / CHECKPOINT)
             self._watch.kept(self._state)
@@ -234,10 +249,14 @@ class _Run:
         if self._process.world == 1:
             return module
         devices = [self._process.device] if self._process.device.type == "cuda" else None
-        # a step leaves out whatever its sub-networks do not have
-        return DistributedDataParallel(
-            module, device_ids=devices, find_unused_parameters=True, broadcast_buffers=False
-        )
+        warnings.filterwarnings("ignore", "Grad strides do not match", UserWarning)
+        with warnings.catch_warnings():
+            # torch 2.13 renames broadcast_buffers to what torch 2.6 does not know
+            warnings.simplefilter("ignore", FutureWarning)
+            # a step leaves out whatever its sub-networks do not have
+            return DistributedDataParallel(
+                module, device_ids=devices, find_unused_parameters=True, broadcast_buffers=False
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -250,10 +269,10 @@ class _Unread:
     losses: Tensor
     right: Tensor
 
-    def figures(self) -> tuple[float, float]:
+    def figures(self) -> list[float]:
         """Wait for loss and accuracy, means over the step's sub-networks."""
-        loss, accuracy = torch.stack([self.losses.mean(), self.right.mean()]).tolist()
-        return loss, accuracy
+        figures: list[float] = torch.stack([self.losses.mean(), self.right.mean()]).tolist()
+        return figures
 
 
 def _check(recipe: Recipe, trained: ImageFolder, process: Process) -> None:
@@ -269,6 +288,14 @@ def _check(recipe: Recipe, trained: ImageFolder, process: Process) -> None:
                 f"a batch of {count} cannot be dealt to {process.world} processes, two images or "
                 "more to each; change batch_size in the recipe or the number of processes"
             )
+
+
+def _check_phases(recipe: Recipe, classes: int) -> None:
+    """Raise FormatError where a phase has nothing to train, be it the last one."""
+    spec = MobileNetV3(recipe.width, classes, recipe.resolutions)
+    for phase in recipe.phases:
+        for step in range(max(1, len(phase.only))):
+            step_subnetworks(spec, recipe, phase, step, np.random.default_rng(recipe.seed))
 
 
 def _claim(folder: Path, recipe: Recipe) -> None:
