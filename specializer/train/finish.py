@@ -29,11 +29,15 @@ from ..space import Population, SearchSpace, SubNetwork
 from ..supernets.elastic import ElasticMobileNetV3
 from .recipe import Recipe
 from .synthesize import synthesize
+from .trainer import LOG
+
+COMPARED = 22
+"""Networks by which recalibration with synthetic images is compared with photos."""
 
 SHEET_COLUMNS = 10
 SHEET_QUALITY = 92
 RUN, RECORD, PREDICTOR = "run", "record.json", "predictor.json"
-EVALUATIONS = "evaluations.jsonl"
+EVALUATIONS, CURVE, PICTURE = "evaluations.jsonl", "curve.jsonl", "training.png"
 
 Report = Callable[[str, int, int], None]
 """Told what is being done, and how many of how many."""
@@ -73,6 +77,7 @@ def finish(
         _write_reference(chooser, supernet, part_of(out, REFERENCE))
         if not part_of(out, CALIBRATION).exists():
             _make_sheet(recipe, chooser, supernet, part_of(out, CALIBRATION), report)
+    _draw(out)
     judge = Evaluator(supernet, calibration, data.validation, device)
     _judge(recipe, supernet, chooser, judge, out, report)
 
@@ -191,8 +196,8 @@ def _judge(
 ) -> None:
     """Record accuracies on the validation images, and what synthetic images cost where there are.
 
-    The latter is measured on the held-out images: the same sub-network there, recalibrated with
-    photos and with the sheet.
+    The latter is measured on the held-out images: the extremes and some of the random ones there,
+    recalibrated with photos and with the sheet.
     """
     space, files = supernet.spec.space, find_supernet(str(out))
     sheet = (
@@ -212,7 +217,7 @@ def _judge(
             "multiply_adds": network.graph.multiply_adds,
             "top1": judge.top1(network),
         }
-        if sheet:
+        if sheet and index < COMPARED:
             synthetic = recalibrate_synthetically(supernet, subnetwork, sheet, reference)
             row["held_out_top1"] = chooser.top1(network)
             row["held_out_top1_synthetic"] = chooser.top1(synthetic)
@@ -230,6 +235,16 @@ def extremes(space: SearchSpace, region: str) -> list[SubNetwork]:
         wanted.nearest(space, space.largest, largest=True),
         wanted.nearest(space, space.smallest, largest=False),
     ]
+
+
+def _draw(out: Path) -> None:
+    """Draw how the training went, where matplotlib is installed."""
+    try:
+        from .plot import training_png
+    except ImportError:
+        return
+    run = part_of(out, RUN)
+    write_atomically(part_of(out, PICTURE), training_png(run / LOG, run / CURVE))
 
 
 def _write_json(path: Path, document: dict[str, object]) -> None:

@@ -23,15 +23,13 @@ from ..supernets.elastic import state_shapes
 from ..supernets.mobilenet_v3 import MobileNetV3
 from .checks import check_images, check_space
 from .draw import extreme_subnetwork
-from .finish import RUN, Report, calibration_images, finish
+from .finish import CURVE, RUN, Report, calibration_images, finish
 from .log import Step
 from .process import Process
 from .recipe import Recipe
 from .recipe_file import recipe_text
 from .state import TrainingState
 from .trainer import Watch, train
-
-CURVE = "curve.jsonl"
 
 _STATE_COPIES = 10
 """Weights, their average, two moments of the optimizer, twice, because a checkpoint is written
