@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,9 @@ def recipe_from_text(text: str) -> Recipe:
         raise FormatError("phases must be tables: write each as [[phases]]")
     if not isinstance(finish, dict):
         raise FormatError("finish must be a table: write it as [finish]")
-    whole = _defaults(Recipe) | document
-    whole["phases"] = [_defaults(Phase) | phase for phase in phases]
-    whole["finish"] = _defaults(Finish) | finish
+    whole = _completed(Recipe, document, "a recipe")
+    whole["phases"] = [_completed(Phase, phase, "a phase") for phase in phases]
+    whole["finish"] = _completed(Finish, finish, "finish")
     return from_document(Recipe, whole)
 
 
@@ -82,6 +83,17 @@ def recipe_text(recipe: Recipe) -> str:
 def _line(name: str, value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return f"{name} = {text}".replace("\x7f", "\\u007f")  # the one character where TOML differs
+
+
+def _completed(kind: type[Any], given: dict[str, object], what: str) -> dict[str, object]:
+    """Add the fields that are left out; FormatError names one that is not known."""
+    known = [field.name for field in dataclasses.fields(kind)]
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise FormatError(f"{what} has no {name!r}; {hint}known: {', '.join(known)}")
+    return _defaults(kind) | given
 
 
 def _defaults(kind: type[Any]) -> dict[str, object]:
