@@ -20,6 +20,7 @@ from ..accuracy.fit import fit_ridge
 from ..calibration_set import contact_sheet, synthetic_images
 from ..checkpoint import Checkpoint, save_supernet
 from ..dataset import Dataset
+from ..evaluation_table import write_evaluations
 from ..evaluations import Evaluator, evaluate_all
 from ..images import ImageFolder
 from ..reference import load_reference, recalibrate_synthetically, save_reference, statistics
@@ -37,7 +38,8 @@ COMPARED = 22
 SHEET_COLUMNS = 10
 SHEET_QUALITY = 92
 RUN, RECORD, PREDICTOR = "run", "record.json", "predictor.json"
-EVALUATIONS, CURVE, PICTURE = "evaluations.jsonl", "curve.jsonl", "training.png"
+EVALUATIONS, EVALUATED = "evaluations.jsonl", "evaluations.csv"
+CURVE, PICTURE = "curve.jsonl", "training.png"
 
 Report = Callable[[str, int, int], None]
 """Told what is being done, and how many of how many."""
@@ -140,6 +142,7 @@ def _fit(
         part_of(out, RUN) / EVALUATIONS,
         lambda done: report("evaluate for the predictor", done, count),
     )
+    write_evaluations(part_of(out, EVALUATED), supernet.spec, accuracies, len(data.held_out))
     fit = fit_ridge(space, population, np.array(list(accuracies.values())), rng)
     _write_json(
         part_of(out, PREDICTOR),
