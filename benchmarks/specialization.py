@@ -34,246 +34,33 @@ import hashlib
 import importlib.util
 import io
 import json
-import math
-import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from functools import partial
-from itertools import groupby
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
+from sartor.benchmarks.answers import Photos, answer
+from sartor.benchmarks.contest import KINDS, Contest, Latency, enter
+from sartor.benchmarks.outcome import CAVEAT, Duel, Entrant, Outcome, Round, judge
+from sartor.benchmarks.paired import Z
 from sartor.devices import find_device
 from sartor.profiler import RUNTIMES, Plan, Progress, collect, make_plan
+from sartor.specializer.allocator import keep_freed_memory
 from sartor.specializer.checkpoint import load_supernet
 from sartor.specializer.cli.options import DEFAULT_SUPERNET
 from sartor.specializer.cli.output import note, print_facts, print_table, progress_bar
-from sartor.specializer.cost import CostTensor, calibration_networks, reachable_operators
-from sartor.specializer.evaluate import LabelledPixels, decode
-from sartor.specializer.evaluations import Evaluator
-from sartor.specializer.images import ImageFolder, normalise_pixels
-from sartor.specializer.network import Network, RunningNorm, graph_tensors, run_graph
-from sartor.specializer.search.fastest import fastest
+from sartor.specializer.cost import calibration_networks, reachable_operators
 from sartor.specializer.shipped import find_spec, find_supernet
-from sartor.specializer.space import ABSENT, SearchSpace, SubNetwork, required_slots
+from sartor.specializer.space import SubNetwork
 from sartor.specializer.specialize import Specializer
 from sartor.specializer.supernets.supernet import Supernet
 from sartor.tables import Condition, LatencyTable, SartorError, Store
 from sartor.tables.atomic import write_atomically
-from sartor.tables.errors import CheckpointError, MeasurementError
+from sartor.tables.errors import MeasurementError
 
 STORE = Path(__file__).resolve().parent.parent / "build" / "specialization.sqlite"
 CALIBRATION_NETWORKS, PROFILE_PASSES = 5, 3  # as `sartor profile` measures by default
-CALIBRATION_IMAGES = 256
-TOLERANCE = 0.02
-"""Two latencies are equal when the second is at most this much longer, relatively."""
-NEAR = 0.85
-"""Share of a budget that random networks near it use at least."""
-RANDOM, RANDOM_NEAR, UNIFORM = "random", "random near the budget", "uniformly scaled"
-KINDS = (RANDOM, RANDOM_NEAR, UNIFORM)
-CAVEAT = (
-    "The specialised networks were chosen by a predictor that knows held-out training photos, "
-    "never by the validation split; the others are the best of many by the accuracy shown, which "
-    "flatters them. Differences are paired, over the same photos, with 95 % intervals."
-)
-
-_DRAWN_AT_ONCE = 200_000
-_DRAWS = 100  # there are budgets that one random network in 200,000 comes near
-_BATCH = 16  # images; on two cores faster than 64 by half, for large networks
-_Z = 1.959964  # of a 95 % interval
-
-Flags = NDArray[np.bool_]
-Latency = tuple[float, float, float]
-"""Measured median, and the ends of its 95 % interval, in milliseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """By how much one network is more accurate than another, on the same images.
-
-    Attributes:
-        points: difference of the accuracies, in percentage points.
-        low: lower end of its 95 % interval.
-        high: upper end of it.
-        p_value: of McNemar's exact test: how likely so unequal a count of images that only one of
-            the two gets right is, if neither is better.
-    """
-
-    points: float
-    low: float
-    high: float
-    p_value: float
-
-    @classmethod
-    def of(cls, right: Flags, other: Flags) -> Difference:
-        """Compare two networks' right answers, each (images,).
-
-        Source: Agresti, Categorical data analysis, section 10.1 (matched pairs).
-        """
-        images = len(right)
-        wins, losses = int((right & ~other).sum()), int((other & ~right).sum())
-        mean = (wins - losses) / images
-        error = math.sqrt((wins + losses) / images - mean * mean) / math.sqrt(images)
-        return cls(
-            points=100 * mean,
-            low=100 * (mean - _Z * error),
-            high=100 * (mean + _Z * error),
-            p_value=mcnemar(wins, losses),
-        )
-
-
-def mcnemar(wins: int, losses: int) -> float:
-    """Return the two-sided p-value of McNemar's exact test.
-
-    Args:
-        wins: images that the first network alone gets right.
-        losses: images that the second alone gets right.
-    """
-    count = wins + losses
-    tail = sum(math.comb(count, index) for index in range(min(wins, losses) + 1))
-    return min(1.0, 2 * tail / (1 << count))
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One budget, and the networks that are there because of it.
-
-    Attributes:
-        budget_ms: that the upper end of the predicted interval keeps to.
-        specialised: what the search found.
-        predicted_accuracy: of it, 0–1.
-        near: random networks that come near the budget.
-    """
-
-    budget_ms: float
-    specialised: SubNetwork
-    predicted_accuracy: float
-    near: tuple[SubNetwork, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Contest:
-    """Everything that is compared.
-
-    Attributes:
-        cases: by budget.
-        random: networks of the whole space.
-        uniform: networks scaled by hand.
-    """
-
-    cases: tuple[Case, ...]
-    random: tuple[SubNetwork, ...]
-    uniform: tuple[SubNetwork, ...]
-
-    @property
-    def subnetworks(self) -> tuple[SubNetwork, ...]:
-        """All there are, each once."""
-        near = [subnetwork for case in self.cases for subnetwork in case.near]
-        specialised = [case.specialised for case in self.cases]
-        return tuple(dict.fromkeys((*specialised, *self.random, *near, *self.uniform)))
-
-    def rivals(self, case: Case) -> Mapping[str, tuple[SubNetwork, ...]]:
-        """Return what a case's specialised network is compared with, by kind."""
-        return {RANDOM: self.random, RANDOM_NEAR: case.near, UNIFORM: self.uniform}
-
-    def comparable(self, latencies: Mapping[SubNetwork, Latency]) -> tuple[SubNetwork, ...]:
-        """Return the specialised networks, and those that are as fast as one they may meet."""
-        wanted = {case.specialised: None for case in self.cases}
-        for case in self.cases:
-            for rivals in self.rivals(case).values():
-                wanted |= dict.fromkeys(as_fast(rivals, latencies, case.specialised))
-        return tuple(wanted)
-
-
-def as_fast(
-    rivals: Sequence[SubNetwork], latencies: Mapping[SubNetwork, Latency], than: SubNetwork
-) -> list[SubNetwork]:
-    """Keep the networks whose measured latency is at most that of another, within TOLERANCE."""
-    limit_ms = (1 + TOLERANCE) * latencies[than][0]
-    return [rival for rival in rivals if rival in latencies and latencies[rival][0] <= limit_ms]
-
-
-def most_accurate(
-    rivals: Sequence[SubNetwork],
-    latencies: Mapping[SubNetwork, Latency],
-    answers: Mapping[SubNetwork, Flags],
-) -> SubNetwork | None:
-    """Choose the network with most right answers, the faster of two equals; None of none."""
-    return max(rivals, key=lambda one: (answers[one].sum(), -latencies[one][0]), default=None)
-
-
-def geometric_budgets(low_ms: float, high_ms: float, count: int) -> list[float]:
-    """Divide a range into equal ratios and return the middle of each, in milliseconds."""
-    return [low_ms * (high_ms / low_ms) ** ((index + 0.5) / count) for index in range(count)]
-
-
-def uniform_networks(space: SearchSpace) -> tuple[SubNetwork, ...]:
-    """List the networks with one choice and one depth throughout, at every resolution.
-
-    Raises:
-        FormatError: stages differ in what they offer.
-    """
-    stage, networks = space.stages[0], []
-    for context in range(len(space.contexts)):
-        for depth in range(required_slots(stage), len(stage) + 1):
-            for choice in range(1, len(stage[0].choices) + 1):
-                filled = [choice] * depth + [ABSENT] * (len(stage) - depth)
-                networks.append((context, *filled * len(space.stages)))
-                space.check(networks[-1])
-    return tuple(networks)
-
-
-def random_networks(
-    space: SearchSpace, count: int, rng: np.random.Generator
-) -> tuple[SubNetwork, ...]:
-    """Draw sub-networks from the whole space."""
-    return tuple(tuple(row) for row in space.random(count, rng).tolist())
-
-
-def networks_near(
-    space: SearchSpace, cost: CostTensor, budget_ms: float, count: int, rng: np.random.Generator
-) -> tuple[SubNetwork, ...]:
-    """Draw different sub-networks that cost 85 to 100 % of a budget, by rejecting the others.
-
-    Returns:
-        ``count``, or fewer where 20 million draws hold no more.
-    """
-    found: dict[SubNetwork, None] = {}
-    for _ in range(_DRAWS):
-        drawn = space.random(_DRAWN_AT_ONCE, rng)
-        costs_ms = cost.evaluate(drawn)
-        near = drawn[(costs_ms >= NEAR * budget_ms) & (costs_ms <= budget_ms)]
-        found |= dict.fromkeys(tuple(row) for row in near.tolist())
-        if len(found) >= count:
-            break
-    return tuple(found)[:count]
-
-
-def enter(specializer: Specializer, budgets: int, count: int, seed: int) -> Contest:
-    """Search for the specialised networks, and draw the others.
-
-    Budgets lie between the fastest network and the one that the predictor holds to be the best of
-    all: any more would buy nothing.
-    """
-    space, bound = specializer.spec.space, specializer.latency_bound
-    ends = np.array([fastest(space, bound), space.largest], np.int16)
-    fastest_ms, largest_ms = bound.evaluate(ends).tolist()
-    best_ms = specializer.search(largest_ms, seed).latency_ms
-    rng, cases = np.random.default_rng(seed), []
-    random = random_networks(space, count, rng)
-    for budget_ms in geometric_budgets(fastest_ms, best_ms, budgets):
-        found = specializer.search(budget_ms, seed)
-        near = networks_near(space, bound, budget_ms, count, rng)
-        if len(near) < count:
-            note(f"only {len(near)} of {count} random networks near {budget_ms:.2f} ms were found")
-        cases.append(Case(budget_ms, found.subnetwork, found.accuracy, near))
-    return Contest(tuple(cases), random, uniform_networks(space))
 
 
 def fill_table(arguments: argparse.Namespace, name: str, plan: Plan) -> LatencyTable:
@@ -315,259 +102,6 @@ def time_contest(
             text = supernet.space.text(case.specialised)
             raise MeasurementError(f"{text} could not be measured; run the benchmark again")
     return latencies
-
-
-@dataclass(frozen=True, slots=True)
-class Photos:
-    """The images of a run.
-
-    Attributes:
-        calibration: from the training split, to recalibrate with.
-        judged: from the validation split.
-    """
-
-    calibration: ImageFolder
-    judged: ImageFolder
-
-    @classmethod
-    def find(cls, root: Path, labels: Sequence[str], images: int | None, seed: int) -> Photos:
-        """Choose photos at random, of the validation split ``images`` or all.
-
-        Raises:
-            DatasetError: a folder is missing, or has other classes than the supernet.
-        """
-        trained, judged = (ImageFolder.scan(root / part, labels) for part in ("train", "val"))
-        rng = np.random.default_rng(seed)
-        # In random order: batches of one class would give statistics of that class.
-        calibration = trained.subset(rng.permutation(len(trained))[:CALIBRATION_IMAGES].tolist())
-        if images is not None:
-            judged = judged.subset(rng.permutation(len(judged))[:images].tolist())
-        return cls(calibration, judged)
-
-
-class Answers:
-    """A journal: which images each network got right; JSON Lines, one for each network.
-
-    Attributes:
-        known: by the text of a sub-network, (images,).
-
-    Raises:
-        CheckpointError: the file is no such journal.
-    """
-
-    def __init__(self, path: Path, images: int) -> None:
-        self._path, self.known = path, dict[str, Flags]()
-        if not path.exists():
-            return
-        # The last line may be torn, when the writer was killed.
-        whole, newline, _ = path.read_text().rpartition("\n")
-        try:
-            for row in map(json.loads, whole.splitlines()):
-                packed = np.frombuffer(bytes.fromhex(row["right"]), np.uint8)
-                self.known[row["subnetwork"]] = np.unpackbits(packed, count=images).astype(bool)
-        except (ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(f"{path} is no journal of answers; remove it") from error
-        path.write_text(whole + newline)
-
-    def add(self, subnetwork: str, right: Flags) -> None:
-        """Write down what a network got right."""
-        self.known[subnetwork] = right
-        row = {"subnetwork": subnetwork, "right": np.packbits(right).tobytes().hex()}
-        with self._path.open("a") as lines:
-            lines.write(json.dumps(row) + "\n")
-
-
-def right_answers(network: Network, images: LabelledPixels) -> Flags:
-    """Tell of each image whether a network, as it is deployed, gets it right: (images,)."""
-    graph = network.deployed()
-    weights, norm, right = graph_tensors(graph), RunningNorm(0.0), []
-    with torch.inference_mode():
-        for pixels, labels in zip(
-            images.pixels.split(_BATCH), images.labels.split(_BATCH), strict=True
-        ):
-            logits = run_graph(graph, weights, normalise_pixels(pixels), norm)
-            right.append((logits.argmax(1) == labels).numpy())
-    return np.concatenate(right)
-
-
-def answer(
-    specializer: Specializer, photos: Photos, subnetworks: Sequence[SubNetwork], journals: Path
-) -> dict[SubNetwork, Flags]:
-    """Recalibrate networks and put the photos to them, on all cores, or read it in the journal.
-
-    Args:
-        specializer: whose supernet has the weights.
-        photos: to recalibrate with, and to answer.
-        subnetworks: to be evaluated.
-        journals: the journal's path, but for what tells weights and photos apart.
-    """
-    evaluator = Evaluator(specializer.family, photos.calibration, photos.judged)
-    digest = hashlib.sha256(repr(evaluator.subject).encode()).hexdigest()
-    path = journals.with_name(f"{journals.name}-{digest[:8]}.jsonl")
-    journal, space = Answers(path, len(photos.judged)), specializer.spec.space
-    waiting = [one for one in subnetworks if space.text(one) not in journal.known]
-    with progress_bar() as bar:
-        task = bar.add_task("accuracy", total=len(waiting))
-        for context, group in groupby(sorted(waiting), lambda subnetwork: subnetwork[0]):
-            images = decode(photos.judged, specializer.spec.resolutions[context])
-            for subnetwork, right in _answer_at(evaluator, images, list(group)):
-                journal.add(space.text(subnetwork), right)
-                bar.advance(task)
-    return {one: journal.known[space.text(one)] for one in subnetworks}
-
-
-def _answer_at(
-    evaluator: Evaluator, images: LabelledPixels, subnetworks: Sequence[SubNetwork]
-) -> Iterator[tuple[SubNetwork, Flags]]:
-    """Evaluate networks of one resolution, and yield each as soon as it is done."""
-
-    def job(subnetwork: SubNetwork) -> tuple[SubNetwork, Flags]:
-        return subnetwork, right_answers(evaluator.network(subnetwork), images)
-
-    with _workers() as pool:
-        for done in as_completed([pool.submit(job, subnetwork) for subnetwork in subnetworks]):
-            yield done.result()
-
-
-@contextmanager
-def _workers() -> Iterator[ThreadPoolExecutor]:
-    """Give one thread per core, each with its own torch; what waits at the end is dropped."""
-    one_each = partial(torch.set_num_threads, 1)
-    pool = ThreadPoolExecutor(os.cpu_count(), initializer=one_each)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Entrant:
-    """One network as it turned out.
-
-    Attributes:
-        kind: ``specialised`` or one of KINDS.
-        network: text of the sub-network.
-        predicted_ms: latency by the table.
-        measured_ms: median over processes.
-        low_ms: lower end of its 95 % interval.
-        high_ms: upper end of it.
-        accuracy: measured top-1, 0–1; None where it is too slow to be compared.
-        standard_error: of the accuracy.
-    """
-
-    kind: str
-    network: str
-    predicted_ms: float
-    measured_ms: float
-    low_ms: float
-    high_ms: float
-    accuracy: float | None
-    standard_error: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Duel:
-    """A specialised network against the best of one kind.
-
-    Attributes:
-        kind: one of KINDS.
-        drawn: networks of that kind that were timed.
-        as_fast: those of them that are as fast as the specialised network.
-        best: the most accurate of these, if there are any.
-        difference: by which the specialised network is more accurate.
-    """
-
-    kind: str
-    drawn: int
-    as_fast: int
-    best: Entrant | None
-    difference: Difference | None
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What came out at one budget."""
-
-    budget_ms: float
-    predicted_accuracy: float
-    specialised: Entrant
-    duels: tuple[Duel, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came out.
-
-    Attributes:
-        supernet: name.
-        condition: that everything was measured under.
-        runtime_version: as the runtime says.
-        images: of the validation split.
-        margin: half-width of predicted intervals, relative to the prediction.
-        rounds: by budget.
-        entrants: all networks that were timed.
-    """
-
-    supernet: str
-    condition: str
-    runtime_version: str
-    images: int
-    margin: float
-    rounds: tuple[Round, ...]
-    entrants: tuple[Entrant, ...]
-    caveat: str = CAVEAT
-
-
-def judge(
-    specializer: Specializer,
-    contest: Contest,
-    latencies: Mapping[SubNetwork, Latency],
-    answers: Mapping[SubNetwork, Flags],
-) -> Outcome:
-    """Compare at each budget what was measured."""
-
-    def entrant(kind: str, subnetwork: SubNetwork) -> Entrant:
-        text, right = specializer.spec.space.text(subnetwork), answers.get(subnetwork)
-        predicted_ms = specializer.latency_ms(subnetwork)
-        if right is None:
-            return Entrant(kind, text, predicted_ms, *latencies[subnetwork], None, None)
-        share = float(right.mean())
-        error = math.sqrt(share * (1 - share) / len(right))
-        return Entrant(kind, text, predicted_ms, *latencies[subnetwork], share, error)
-
-    def duel(case: Case, kind: str, rivals: Sequence[SubNetwork]) -> Duel:
-        fair = as_fast(rivals, latencies, case.specialised)
-        best = most_accurate(fair, latencies, answers)
-        timed = sum(rival in latencies for rival in rivals)
-        if best is None:
-            return Duel(kind, timed, 0, None, None)
-        difference = Difference.of(answers[case.specialised], answers[best])
-        return Duel(kind, timed, len(fair), entrant(kind, best), difference)
-
-    rounds = tuple(
-        Round(
-            case.budget_ms,
-            case.predicted_accuracy,
-            entrant("specialised", case.specialised),
-            tuple(duel(case, kind, rivals) for kind, rivals in contest.rivals(case).items()),
-        )
-        for case in contest.cases
-    )
-    kinds = [
-        *((RANDOM, one) for one in contest.random),
-        *((RANDOM_NEAR, one) for case in contest.cases for one in case.near),
-        *((UNIFORM, one) for one in contest.uniform),
-    ]
-    others = (entrant(kind, one) for kind, one in kinds if one in latencies)
-    return Outcome(
-        supernet=specializer.called,
-        condition=str(specializer.table.provenance.condition),
-        runtime_version=specializer.table.provenance.runtime_version,
-        images=len(answers[contest.cases[0].specialised]),
-        margin=specializer.table.calibration.margin,
-        rounds=rounds,
-        entrants=(*(one.specialised for one in rounds), *others),
-    )
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
@@ -664,7 +198,7 @@ def _latency(one: Entrant) -> str:
 def _accuracy(one: Entrant) -> str:
     if one.accuracy is None or one.standard_error is None:
         return "too slow"
-    return f"{one.accuracy:.2%} ± {_Z * one.standard_error:.2%}"
+    return f"{one.accuracy:.2%} ± {Z * one.standard_error:.2%}"
 
 
 def draw(outcome: Outcome) -> bytes:
@@ -684,7 +218,7 @@ def draw(outcome: Outcome) -> bytes:
     axes.errorbar(
         [one.measured_ms for one in front],
         [100 * (one.accuracy or 0) for one in front],
-        [100 * _Z * (one.standard_error or 0) for one in front],
+        [100 * Z * (one.standard_error or 0) for one in front],
         fmt="*-",
         color="C0",
         markersize=11,
@@ -737,6 +271,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Measure, print, and write what was asked for."""
     arguments = parse()
+    keep_freed_memory()  # in its worker threads, too: they are of this process
     try:
         outcome = run(arguments)
         show(outcome)

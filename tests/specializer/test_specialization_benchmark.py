@@ -12,7 +12,20 @@ import pytest
 import torch
 from hypothesis import given
 
-from sartor.benchmarks import specialization as bench
+from sartor.benchmarks import contest, specialization
+from sartor.benchmarks.answers import Answers, Photos, right_answers
+from sartor.benchmarks.contest import (
+    KINDS,
+    Case,
+    Contest,
+    Latency,
+    as_fast,
+    geometric_budgets,
+    most_accurate,
+    networks_near,
+    uniform_networks,
+)
+from sartor.benchmarks.paired import Difference, Flags, mcnemar
 from sartor.specializer.evaluate import LabelledPixels, top1
 from sartor.specializer.extract import extract
 from sartor.specializer.images import ImageFolder
@@ -25,7 +38,7 @@ from .torch_tools import random_supernet
 from .toy import every_network, random_cost, space_of
 
 
-def answers_of(both: int, first: int, second: int, neither: int) -> tuple[bench.Flags, bench.Flags]:
+def answers_of(both: int, first: int, second: int, neither: int) -> tuple[Flags, Flags]:
     """Two networks' answers: images that both, one alone, or none of them got right."""
     counts = (both, first, second, neither)
     cells = ((True, True), (True, False), (False, True), (False, False))
@@ -33,14 +46,14 @@ def answers_of(both: int, first: int, second: int, neither: int) -> tuple[bench.
     return one, other
 
 
-def timed(times_ms: dict[SubNetwork, float]) -> dict[SubNetwork, bench.Latency]:
+def timed(times_ms: dict[SubNetwork, float]) -> dict[SubNetwork, Latency]:
     return {one: (ms, ms, ms) for one, ms in times_ms.items()}
 
 
 def test_difference_of_a_published_example() -> None:
     # Agresti, Categorical data analysis, table 10.1: approval of a prime minister, two surveys of
     # the same 1600 people; 0.59 - 0.55 = 0.04 with the 95 % interval from 0.02 to 0.06.
-    difference = bench.Difference.of(*answers_of(794, 150, 86, 570))
+    difference = Difference.of(*answers_of(794, 150, 86, 570))
     assert difference.points == pytest.approx(4)
     assert (difference.low, difference.high) == pytest.approx((2.13, 5.87), abs=0.01)
 
@@ -51,11 +64,11 @@ def test_difference_of_a_published_example() -> None:
     [(6, 16, 0.0525), (16, 6, 0.0525), (0, 0, 1.0), (3, 3, 1.0), (5, 0, 2 / 32), (0, 1, 1.0)],
 )
 def test_mcnemars_exact_test(wins: int, losses: int, p_value: float) -> None:
-    assert bench.mcnemar(wins, losses) == pytest.approx(p_value, abs=1e-4)
+    assert mcnemar(wins, losses) == pytest.approx(p_value, abs=1e-4)
 
 
 def test_mcnemars_test_takes_any_number_of_images() -> None:
-    assert 0 < bench.mcnemar(3000, 2900) < 1
+    assert 0 < mcnemar(3000, 2900) < 1
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
@@ -65,7 +78,7 @@ def test_the_interval_is_that_of_the_mean_of_paired_differences(
     right, other = np.array(pairs, bool).T
     differences = 100 * (right.astype(float) - other)  # the textbook's way, image by image
     error = differences.std() / np.sqrt(len(differences))
-    found = bench.Difference.of(right, other)
+    found = Difference.of(right, other)
     assert found.points == pytest.approx(differences.mean())
     assert found.high - found.points == pytest.approx(1.959964 * error, abs=1e-5)
     assert found.points - found.low == pytest.approx(1.959964 * error, abs=1e-5)
@@ -74,36 +87,36 @@ def test_the_interval_is_that_of_the_mean_of_paired_differences(
 def test_a_rival_may_be_two_percent_slower_and_no_more() -> None:
     latencies = timed({(0,): 10.0, (1,): 10.19, (2,): 10.21, (3,): 0.1})
     rivals = [(1,), (2,), (3,), (4,)]  # the last could not be measured
-    assert bench.as_fast(rivals, latencies, than=(0,)) == [(1,), (3,)]
+    assert as_fast(rivals, latencies, than=(0,)) == [(1,), (3,)]
 
 
 def test_the_most_accurate_rival_is_chosen_and_of_equals_the_faster() -> None:
     latencies = timed({(0,): 3.0, (1,): 2.0, (2,): 1.0})
     rows = np.array([[1, 1, 0], [0, 1, 1], [0, 0, 1]], bool)
-    right: dict[SubNetwork, bench.Flags] = {(index,): row for index, row in enumerate(rows)}
-    assert bench.most_accurate([(0,), (1,), (2,)], latencies, right) == (1,)
-    assert bench.most_accurate([], latencies, right) is None
+    right: dict[SubNetwork, Flags] = {(index,): row for index, row in enumerate(rows)}
+    assert most_accurate([(0,), (1,), (2,)], latencies, right) == (1,)
+    assert most_accurate([], latencies, right) is None
 
 
 def test_only_networks_that_can_meet_a_specialised_one_are_evaluated() -> None:
     latencies = timed({(0,): 1.0, (1,): 5.0, (2,): 0.9, (3,): 4.0, (4,): 6.0, (5,): 4.9, (6,): 0.5})
-    fast = bench.Case(1.1, (0,), 0.5, near=((2,), (3,)))  # (3,) turned out too slow for its budget
-    slow = bench.Case(5.5, (1,), 0.5, near=((4,), (5,)))
-    contest = bench.Contest((fast, slow), random=((6,), (3,)), uniform=((4,),))
-    assert set(contest.subnetworks) == set(latencies)
-    assert contest.comparable(latencies) == ((0,), (1,), (6,), (2,), (3,), (5,))
-    no_random = bench.Contest((fast, slow), random=((6,),), uniform=((4,),))
+    fast = Case(1.1, (0,), 0.5, near=((2,), (3,)))  # (3,) turned out too slow for its budget
+    slow = Case(5.5, (1,), 0.5, near=((4,), (5,)))
+    entered = Contest((fast, slow), random=((6,), (3,)), uniform=((4,),))
+    assert set(entered.subnetworks) == set(latencies)
+    assert entered.comparable(latencies) == ((0,), (1,), (6,), (2,), (3,), (5,))
+    no_random = Contest((fast, slow), random=((6,),), uniform=((4,),))
     assert (3,) not in no_random.comparable(latencies)
 
 
 def test_budgets_are_in_equal_ratios_and_none_is_at_an_end() -> None:
-    budgets = bench.geometric_budgets(1, 32, 5)
+    budgets = geometric_budgets(1, 32, 5)
     assert budgets == pytest.approx([2**0.5, 2**1.5, 2**2.5, 2**3.5, 2**4.5])
-    assert bench.geometric_budgets(3, 3, 2) == [3, 3]
+    assert geometric_budgets(3, 3, 2) == [3, 3]
 
 
 def test_uniform_networks_are_all_that_have_one_block_and_one_depth() -> None:
-    networks = bench.uniform_networks(SPEC.space)
+    networks = uniform_networks(SPEC.space)
     texts = {
         f"{size}:{'|'.join(['.'.join([f'k{k}e{e}'] * depth + ['-'] * (4 - depth))] * 5)}"
         for size, k, e, depth in product((64, 96), (3, 5, 7), (3, 4, 6), (2, 3, 4))
@@ -114,13 +127,13 @@ def test_uniform_networks_are_all_that_have_one_block_and_one_depth() -> None:
 
 def test_stages_that_differ_cannot_be_scaled_uniformly() -> None:
     with pytest.raises(FormatError, match="no sub-network"):
-        bench.uniform_networks(space_of(1, ((2, 2), 1), ((1, 1), 1)))
+        uniform_networks(space_of(1, ((2, 2), 1), ((1, 1), 1)))
 
 
 def test_networks_near_a_budget_are_found_where_there_are_some(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bench, "_DRAWN_AT_ONCE", 1000)
+    monkeypatch.setattr(contest, "_DRAWN_AT_ONCE", 1000)
     space, rng = space_of(2, ((2, 3, 3), 1), ((3, 2), 1)), np.random.default_rng(0)
     cost = random_cost(space, rng)
     everything = every_network(space)
@@ -128,23 +141,23 @@ def test_networks_near_a_budget_are_found_where_there_are_some(
     budget_ms = float(np.median(costs))
     near = everything[(costs >= 0.85 * budget_ms) & (costs <= budget_ms)]
     wanted = {tuple(row) for row in near.tolist()}
-    found = bench.networks_near(space, cost, budget_ms, len(wanted) + 1, rng)
+    found = networks_near(space, cost, budget_ms, len(wanted) + 1, rng)
     assert len(found) == len(wanted)
     assert set(found) == wanted
-    assert set(bench.networks_near(space, cost, budget_ms, 5, rng)) < wanted
-    assert bench.networks_near(space, cost, float(costs.min()) / 2, 5, rng) == ()
+    assert set(networks_near(space, cost, budget_ms, 5, rng)) < wanted
+    assert networks_near(space, cost, float(costs.min()) / 2, 5, rng) == ()
 
 
 def test_answers_survive_a_writer_that_was_killed(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     right = np.random.default_rng(0).random(13) < 0.5
-    bench.Answers(path, 13).add("a", right)
+    Answers(path, 13).add("a", right)
     with path.open("a") as file:
         file.write('{"subnetwork": "b", "ri')
-    again = bench.Answers(path, 13)
+    again = Answers(path, 13)
     assert list(again.known) == ["a"]
     again.add("c", ~right)
-    known = bench.Answers(path, 13).known
+    known = Answers(path, 13).known
     assert {name: flags.tolist() for name, flags in known.items()} == {
         "a": right.tolist(),
         "c": (~right).tolist(),
@@ -155,7 +168,7 @@ def test_a_file_of_something_else_is_no_journal(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     path.write_text('{"subnetwork": "a", "top1": 0.5}\n')
     with pytest.raises(CheckpointError, match="no journal of answers"):
-        bench.Answers(path, 13)
+        Answers(path, 13)
 
 
 def test_right_answers_are_those_that_top1_counts() -> None:
@@ -164,7 +177,7 @@ def test_right_answers_are_those_that_top1_counts() -> None:
     images = LabelledPixels(pixels, torch.arange(20) % 3)
     network = extract(random_supernet(SPEC), SPEC.space.smallest)
     network = recalibrate(network, images.batches())
-    right = bench.right_answers(network, images)
+    right = right_answers(network, images)
     assert right.shape == (20,)
     assert right.mean() == pytest.approx(top1(network, images))
 
@@ -174,10 +187,10 @@ def test_calibration_photos_are_in_no_order_of_classes(tmp_path: Path) -> None:
     for part, label, index in product(("train", "val"), LABELS, range(8)):
         (tmp_path / part / label).mkdir(parents=True, exist_ok=True)
         random_image(8, rng).save(tmp_path / part / label / f"{index}.png")
-    photos = bench.Photos.find(tmp_path, LABELS, None, seed=0)
+    photos = Photos.find(tmp_path, LABELS, None, seed=0)
     assert list(photos.calibration.labels) != sorted(photos.calibration.labels)
     assert photos.judged == ImageFolder.scan(tmp_path / "val", LABELS)
-    assert len(bench.Photos.find(tmp_path, LABELS, 5, seed=0).judged) == 5
+    assert len(Photos.find(tmp_path, LABELS, 5, seed=0).judged) == 5
 
 
 @pytest.mark.slow
@@ -186,7 +199,14 @@ def test_the_benchmark_compares_draws_and_resumes(chain: Chain, tmp_path: Path) 
         write_photos(tmp_path / part)
     result, picture, store = (tmp_path / name for name in ("out.json", "out.png", "s.sqlite"))
     command: list[str | Path] = [
-        *(sys.executable, bench.__file__, "--data", tmp_path, "--supernet", chain.supernet),
+        *(
+            sys.executable,
+            specialization.__file__,
+            "--data",
+            tmp_path,
+            "--supernet",
+            chain.supernet,
+        ),
         *("--random", "3", "--budgets", "2", "--passes", "2", "--store", store),
         *("--json", result, "--plot", picture),
     ]
@@ -203,7 +223,7 @@ def test_the_benchmark_compares_draws_and_resumes(chain: Chain, tmp_path: Path) 
         specialised = one["specialised"]
         assert 0 <= specialised["accuracy"] <= 1
         assert specialised["predicted_ms"] * (1 + outcome["margin"]) <= one["budget_ms"] * 1.0001
-        assert [duel["kind"] for duel in one["duels"]] == list(bench.KINDS)
+        assert [duel["kind"] for duel in one["duels"]] == list(KINDS)
         for duel in one["duels"]:
             assert (duel["best"] is None) == (duel["as_fast"] == 0)
             if duel["best"] is not None:
