@@ -52,7 +52,7 @@ def test_what_belongs_to_a_file_lies_beside_it(weights: Path) -> None:
     for path in (*parts, weights.with_name("mine2.accuracy.npz")):
         path.touch()
     found = find_supernet(str(weights))
-    assert found == SupernetFiles(weights, *parts[:3], (parts[3],))
+    assert found == SupernetFiles(weights, parts[0], parts[1], parts[2], (parts[3],))
     assert [path.name for path in parts[:2]] == ["mine.accuracy.npz", "mine.calibration.jpg"]
 
 
