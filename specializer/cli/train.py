@@ -106,7 +106,7 @@ def train(
     """Train a supernet on your images.
 
     Interrupt it at any time: the same command goes on where it stopped. On several GPUs or hosts,
-    start it by torchrun: torchrun --nproc-per-node 4 -m sartor.specializer.cli train ...
+    start it by torchrun: torchrun --nproc-per-node 4 -m -- sartor.specializer.cli train ...
     """
     from ...tables.errors import FormatError, UnknownNameError
     from ..train.recipe_file import recipe_text

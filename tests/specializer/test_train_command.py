@@ -315,12 +315,16 @@ def test_a_signal_stops_it_and_the_same_command_goes_on(
     assert_same_run(out, undisturbed)
 
 
-def killed(data: Path, out: Path, options: tuple[str, ...], kills: int, seed: int) -> int:
-    """Start the command again and again, and kill it at random moments; count the deaths.
+def killed(
+    data: Path, out: Path, options: tuple[str, ...], kills: int, seed: int
+) -> tuple[int, int]:
+    """Start the command again and again, and kill it at random moments.
+
+    Returns how often it died, and how often a checkpoint was half-written then.
 
     One in three falls while a checkpoint is being written, one on the way to the first step.
     """
-    rng, run, deaths = random.Random(seed), run_of(out), 0
+    rng, run, deaths, torn = random.Random(seed), run_of(out), 0, 0
     for index in range(kills):
         before = (run / "log.jsonl").stat().st_mtime_ns if (run / "log.jsonl").exists() else 0
         with child(str(PROGRAM), *arguments(data, out, *options)) as program:
@@ -335,7 +339,8 @@ def killed(data: Path, out: Path, options: tuple[str, ...], kills: int, seed: in
             program.kill()
             program.communicate()
         deaths += program.returncode == -signal.SIGKILL
-    return deaths
+        torn += any(run.glob(".last.pt.*.part"))
+    return deaths, torn
 
 
 def test_killed_three_times_it_comes_to_the_same_weights(
@@ -343,7 +348,8 @@ def test_killed_three_times_it_comes_to_the_same_weights(
 ) -> None:
     out = tmp_path / "my.safetensors"
     options = (*QUICK, "--checkpoint-every-s", "0.2")
-    assert killed(data, out, options, kills=3, seed=0) == 3
+    deaths, _ = killed(data, out, options, kills=3, seed=0)
+    assert deaths == 3
     said = train(data, out, *options)
     assert said.exit_code == 0, said.stderr
     assert_same_run(out, undisturbed)
@@ -359,7 +365,9 @@ def test_killed_twenty_times_it_comes_to_the_same_weights(data: Path, tmp_path: 
     plain, out = tmp_path / "plain" / "my.safetensors", tmp_path / "killed" / "my.safetensors"
     assert train(data, plain, *options).exit_code == 0
     assert logged(plain) == all_steps(load_recipe(str(mine)))
-    assert killed(data, out, options, kills=20, seed=1) == 20
+    deaths, torn = killed(data, out, options, kills=20, seed=1)
+    assert deaths == 20
+    assert torn > 0
     load_supernet(out)
     assert train(data, out, *options).exit_code == 0
     assert_same_run(out, plain)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sartor.tables import write_atomically
+from sartor.tables.atomic import remove_unfinished
 from sartor.tables.errors import OutputError
 
 
@@ -32,6 +33,18 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, before)
     assert path.read_bytes() == b"one"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "last[1].pt"
+    write_atomically(path, b"one")
+    (tmp_path / ".last[1].pt.0123abcd.part").write_bytes(b"ha")
+    others = [tmp_path / ".last1.pt.0123abcd.part", tmp_path / ".last[1].pt.part"]
+    for other in others:
+        other.touch()
+    remove_unfinished(path)
+    remove_unfinished(tmp_path / "nowhere" / "last.pt")
+    assert sorted(tmp_path.iterdir()) == sorted([path, *others])
 
 
 def test_paths_that_cannot_be(tmp_path: Path) -> None:
