@@ -15,6 +15,7 @@ from sartor.specializer.evaluate import decode
 from sartor.specializer.extract import extract
 from sartor.specializer.images import ImageFolder, normalise_pixels
 from sartor.specializer.network import Network, RunningNorm, graph_tensors, run_graph
+from sartor.specializer.recalibrate import recalibrate
 from sartor.specializer.train.batches import Batch
 from sartor.specializer.train.efficientnet_lite import teacher_graph, teacher_pixels
 from sartor.specializer.train.process import Process
@@ -44,8 +45,15 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> ImageFolder:
 
 @pytest.fixture(scope="module")
 def supernet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("supernet") / "tiny.safetensors"
-    save_supernet(Checkpoint("tiny", random_supernet(), CLASSES), path)
+    """With statistics of its largest sub-network, so that its answers tell images apart."""
+    path, random = tmp_path_factory.mktemp("supernet") / "tiny.safetensors", random_supernet()
+    largest = SMALL.space.largest
+    calibrated = recalibrate(extract(random, largest), [normalise_pixels(pixels(32))])
+    with torch.no_grad():
+        for name, view in random.weights(largest).items():
+            if ".running_" in name:
+                view.copy_(calibrated.weights[name])
+    save_supernet(Checkpoint("tiny", random, CLASSES), path)
     return path
 
 
@@ -64,7 +72,8 @@ def onnx_file(network: Network, tmp_path: Path) -> Path:
 
 def pixels(count: int, size: int = SIZE) -> Tensor:
     generator = torch.Generator().manual_seed(count)
-    return torch.randint(0, 256, (count, 3, size, size), generator=generator, dtype=torch.uint8)
+    colours = torch.rand(count, 3, 1, 1, generator=generator)
+    return (torch.rand(count, 3, size, size, generator=generator) * colours * 255).to(torch.uint8)
 
 
 @torch.no_grad()
@@ -235,6 +244,7 @@ def test_the_crop_itself_is_answered_to_and_mixed(
     both = seen.float()
     mixed_seen = torch.stack([share * both[i] + (1 - share) * both[3 - i] for i in range(4)])
     soft = (answer(network, mixed_seen) / 1.5).softmax(1)
+    assert soft.std(0).max() > 0.01
     torch.testing.assert_close(found, 0.4 * mixed_hard + 0.6 * soft, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(found.sum(1), torch.ones(4))
     assert not list(tmp_path.iterdir())

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import signal
@@ -9,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from sartor.specializer.train.recipe import Recipe
 from sartor.specializer.train.recipe_file import load_recipe, recipe_from_text, recipe_text
 
 from .chain import Finished, sartor
+from .children import child, finish, wait_until
 from .test_checks import Usage
 from .torch_tools import SMALL, draw_images, random_supernet
 
@@ -31,7 +32,6 @@ QUICK = ("--recipe", "smoke", "--width", "0.25", "--start", "random")
 SMOKE = load_recipe("smoke")
 PER_PHASE = 3
 """Steps: 36 images, of which four are held out and four validate, eight at a time."""
-TIMEOUT_S = 120
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +54,6 @@ def arguments(data: Path, out: Path, *options: object) -> list[str]:
 
 def train(data: Path, out: Path, *options: object) -> Finished:
     return sartor(*arguments(data, out, *options))
-
-
-def child(*command: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def run_of(out: Path) -> Path:
@@ -101,13 +91,6 @@ def assert_same_run(out: Path, other: Path) -> None:
     assert found.keys() == expected.keys()
     assert [name for name, value in found.items() if not torch.equal(value, expected[name])] == []
     assert logged(out) == logged(other)
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def test_images_become_a_supernet_with_a_record(data: Path, undisturbed: Path) -> None:
@@ -301,10 +284,10 @@ def test_a_signal_stops_it_and_the_same_command_goes_on(
     number: signal.Signals, data: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "my.safetensors"
-    with child(str(PROGRAM), *arguments(data, out)) as program:
+    with child(PROGRAM, *arguments(data, out)) as program:
         wait_until(lambda: lines_in(run_of(out) / "log.jsonl") >= 4)
         program.send_signal(number)
-        _, stderr = program.communicate(timeout=TIMEOUT_S)
+        stderr = finish(program)
     assert program.returncode == 130
     assert f"stopped; {out} can be used as it is, and the same command goes on" in stderr
     assert "Traceback" not in stderr
@@ -327,7 +310,7 @@ def killed(
     rng, run, deaths, torn = random.Random(seed), run_of(out), 0, 0
     for index in range(kills):
         before = (run / "log.jsonl").stat().st_mtime_ns if (run / "log.jsonl").exists() else 0
-        with child(str(PROGRAM), *arguments(data, out, *options)) as program:
+        with child(PROGRAM, *arguments(data, out, *options)) as program:
             if index % 3 == 0:
                 wait_until(lambda: any(run.glob(".last.pt.*.part")) or program.poll() is not None)
             elif index % 3 == 1:
@@ -337,7 +320,7 @@ def killed(
                 wait_until(lambda: log.exists() and log.stat().st_mtime_ns != before)  # noqa: B023
                 time.sleep(rng.uniform(0, 1))
             program.kill()
-            program.communicate()
+            program.wait()
         deaths += program.returncode == -signal.SIGKILL
         torn += any(run.glob(".last.pt.*.part"))
     return deaths, torn
@@ -376,14 +359,14 @@ def test_killed_twenty_times_it_comes_to_the_same_weights(data: Path, tmp_path: 
 
 @pytest.mark.slow
 def test_a_signal_stops_the_finishing_stages_too(data: Path, tmp_path: Path) -> None:
-    finish = replace(SMOKE.finish, evaluated=200)
+    many = replace(SMOKE.finish, evaluated=200)
     mine, out = tmp_path / "mine.toml", tmp_path / "my.safetensors"
-    mine.write_text(recipe_text(replace(SMOKE, width=0.25, start="random", finish=finish)))
+    mine.write_text(recipe_text(replace(SMOKE, width=0.25, start="random", finish=many)))
     evaluations = run_of(out) / "evaluations.jsonl"
-    with child(str(PROGRAM), *arguments(data, out, "--recipe", mine)) as program:
+    with child(PROGRAM, *arguments(data, out, "--recipe", mine)) as program:
         wait_until(lambda: lines_in(evaluations) > 5)
         program.send_signal(signal.SIGTERM)
-        _, stderr = program.communicate(timeout=TIMEOUT_S)
+        stderr = finish(program)
     assert program.returncode == 130
     assert "Traceback" not in stderr
     begun = evaluations.read_bytes()
@@ -394,7 +377,9 @@ def test_a_signal_stops_the_finishing_stages_too(data: Path, tmp_path: Path) -> 
     assert logged(out) == all_steps()
 
 
-def torchrun(data: Path, out: Path, *options: object) -> subprocess.Popen[str]:
+def torchrun(
+    data: Path, out: Path, *options: object
+) -> AbstractContextManager[subprocess.Popen[str]]:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "--")
     command = (*launcher, "sartor.specializer.cli", *arguments(data, out, *options))
     return child(sys.executable, *command)
@@ -405,18 +390,18 @@ def test_two_processes_stop_together_and_go_on(data: Path, tmp_path: Path) -> No
     plain, out = tmp_path / "plain" / "my.safetensors", tmp_path / "stopped" / "my.safetensors"
     options = (*QUICK, "--checkpoint-every-s", "0.1")
     with torchrun(data, plain, *options) as program:
-        _, stderr = program.communicate(timeout=TIMEOUT_S)
+        stderr = finish(program)
     assert program.returncode == 0, stderr
     with torchrun(data, out, *options) as program:
         wait_until(lambda: lines_in(run_of(out) / "log.jsonl") >= 3)
         program.terminate()
-        _, stderr = program.communicate(timeout=TIMEOUT_S)
+        stderr = finish(program)
     assert stderr.count(f"stopped; {out} can be used as it is") == 1
     assert "forcefully exiting" not in stderr
     assert 3 <= len(logged(out)) < len(all_steps())
     load_supernet(out)
     with torchrun(data, out, *options) as program:
-        _, stderr = program.communicate(timeout=TIMEOUT_S)
+        stderr = finish(program)
     assert program.returncode == 0, stderr
     assert_same_run(out, plain)
 
@@ -427,7 +412,7 @@ def test_two_processes_give_up_with_a_sentence(data: Path, tmp_path: Path) -> No
     shutil.copytree(data, broken)
     (broken / "red" / "3.jpg").write_bytes(b"")
     with torchrun(broken, tmp_path / "my.safetensors") as program:
-        _, stderr = program.communicate(timeout=TIMEOUT_S)
+        stderr = finish(program)
     assert program.returncode == 1
     assert stderr.count("sartor: cannot read the image") == 1
     assert "Error:" not in stderr.replace("ChildFailedError:", "")

@@ -3,16 +3,14 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import torch
 import torch.nn.functional as functional
@@ -41,6 +39,7 @@ from sartor.tables.errors import (
     UnknownNameError,
 )
 
+from .children import child, finish, kill_tree, wait_until
 from .torch_tools import SMALL, draw_images, random_images, random_supernet
 
 CLASSES = ("blue", "green", "red")
@@ -50,9 +49,9 @@ PHASES = [phase.name for phase in QUICK.phases]
 STEPS = [(name, step) for name in PHASES for step in (1, 2)]
 WIDE = replace(QUICK, phases=(Phase("wide", 1, 1e-3),))
 SPACE = SMALL.space
-TIMEOUT_S = 120
 
 CHILD = """
+import itertools
 import sys
 from pathlib import Path
 import torch
@@ -62,9 +61,14 @@ from sartor.specializer.train.recipe_file import load_recipe
 from sartor.specializer.train.trainer import Watch, train
 
 torch.set_num_threads(1)
-photos, run, recipe, tell = sys.argv[1:]
+photos, run, recipe, tell, stop_after = sys.argv[1:]
 with join("cpu") as process:
-    watch = Watch(checkpoint_every_s=0)
+    steps = itertools.count(1)
+    watch = (
+        Watch(checkpoint_every_s=0)
+        if process.first
+        else Watch(stop=lambda: next(steps) >= int(stop_after), checkpoint_every_s=1e9)
+    )
     state = train(load_recipe(recipe), ImageFolder.scan(Path(photos)), Path(run), watch, process)
 torch.save(state.supernet.state_dict(), f"{tell}{process.rank}")
 """
@@ -501,20 +505,16 @@ def test_devices_that_are_none() -> None:
     assert choose_device("cpu").type == "cpu"
 
 
-def torchrun(photos: ImageFolder, run: Path, tell: Path) -> subprocess.Popen[str]:
-    """Train in two processes that talk by gloo, in a process group of their own."""
+def torchrun(
+    photos: ImageFolder, run: Path, tell: Path, stop_after: int = 1000
+) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Train in two processes that talk by gloo."""
     recipe, script = tell.with_name("recipe.toml"), tell.with_name("child.py")
     recipe.write_text(recipe_text(QUICK))
     script.write_text(CHILD)
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
-            *map(str, (script, photos.root, run, recipe, tell)),
-        ],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+    return child(
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
+        *(script, photos.root, run, recipe, tell, stop_after),
     )
 
 
@@ -531,31 +531,31 @@ def told_alike(tell: Path) -> str:
     return digest
 
 
-def test_two_processes_come_to_equal_weights_even_after_a_kill(
+def test_two_processes_come_to_equal_weights_stopped_and_killed(
     photos: ImageFolder, finished: Path, tmp_path: Path
 ) -> None:
+    """The first process alone finds checkpoints due, and the second alone asks to stop."""
     run, tell = tmp_path / "run", tmp_path / "weights"
-    with torchrun(photos, run, tell) as child:
-        _, stderr = child.communicate(timeout=TIMEOUT_S)
-    assert child.returncode == 0, stderr
+    with torchrun(photos, run, tell) as program:
+        stderr = finish(program)
+    assert program.returncode == 0, stderr
     assert "Warning" not in stderr
     undisturbed = told_alike(tell)
     assert logged(run) == STEPS
     assert losses(run)[0] == pytest.approx(losses(finished)[0], rel=0.05)
 
-    again, deadline = tmp_path / "again", time.monotonic() + TIMEOUT_S
-    with torchrun(photos, again, tell) as child:
-        while not ((again / "last.pt").exists() and len(logged(again)) >= 3):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        agent = psutil.Process(child.pid)
-        for process in (agent, *agent.children(recursive=True)):
-            process.kill()
-        child.communicate()
-    done = len(logged(again))
-    assert 3 <= done < len(STEPS)
-    with torchrun(photos, again, tell) as child:
-        _, stderr = child.communicate(timeout=TIMEOUT_S)
-    assert child.returncode == 0, stderr
+    again = tmp_path / "again"
+    with torchrun(photos, again, tell, stop_after=3) as program:
+        stderr = finish(program)
+    assert program.returncode == 0, stderr
+    assert logged(again) == STEPS[:3]
+    assert told_alike(tell) != undisturbed
+    with torchrun(photos, again, tell) as program:
+        wait_until(lambda: len(logged(again)) >= 5)
+        kill_tree(program)
+    assert 5 <= len(logged(again)) < len(STEPS)
+    with torchrun(photos, again, tell) as program:
+        stderr = finish(program)
+    assert program.returncode == 0, stderr
     assert told_alike(tell) == undisturbed
     assert logged(again) == STEPS
