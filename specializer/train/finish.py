@@ -39,6 +39,7 @@ SHEET_COLUMNS = 10
 SHEET_QUALITY = 92
 RUN, RECORD, PREDICTOR = "run", "record.json", "predictor.json"
 EVALUATIONS, EVALUATED = "evaluations.jsonl", "evaluations.csv"
+JUDGED = "judged.jsonl"
 CURVE, PICTURE = "curve.jsonl", "training.png"
 
 Report = Callable[[str, int, int], None]
@@ -211,21 +212,28 @@ def _judge(
     reference = {} if files.reference is None else load_reference(files.reference)
     rng = np.random.default_rng(recipe.seed + 3)
     random = random_subnetworks(space, recipe.region, recipe.finish.judged, rng)
-    judged = [*extremes(space, recipe.region), *subnetworks(random)]
-    rows = []
-    for index, subnetwork in enumerate(judged):
-        network = judge.network(subnetwork)
-        row: dict[str, object] = {
+    judged = list(dict.fromkeys([*extremes(space, recipe.region), *subnetworks(random)]))
+    top1 = evaluate_all(
+        judge,
+        supernet,
+        judged,
+        part_of(out, RUN) / JUDGED,
+        lambda done: report("judge on the validation images", done, len(judged)),
+    )
+    rows: list[dict[str, object]] = [
+        {
             "subnetwork": space.text(subnetwork),
-            "multiply_adds": network.graph.multiply_adds,
-            "top1": judge.top1(network),
+            "multiply_adds": supernet.spec.graph(subnetwork).multiply_adds,
+            "top1": accuracy,
         }
-        if sheet and index < COMPARED:
-            synthetic = recalibrate_synthetically(supernet, subnetwork, sheet, reference)
-            row["held_out_top1"] = chooser.top1(network)
-            row["held_out_top1_synthetic"] = chooser.top1(synthetic)
-        rows.append(row)
-        report("judge on the validation images", index + 1, len(judged))
+        for subnetwork, accuracy in top1.items()
+    ]
+    compared = list(zip(rows, judged, strict=False))[: COMPARED if sheet else 0]
+    for done, (row, subnetwork) in enumerate(compared, 1):
+        synthetic = recalibrate_synthetically(supernet, subnetwork, sheet, reference)
+        row["held_out_top1"] = chooser.top1(chooser.network(subnetwork))
+        row["held_out_top1_synthetic"] = chooser.top1(synthetic)
+        report("compare synthetic images with photos", done, len(compared))
     _write_json(part_of(out, RECORD), {"recipe": recipe.name, "subnetworks": rows})
 
 
