@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import psutil
 
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 
 
 @contextmanager
