@@ -125,7 +125,7 @@ class OnnxTeacher:
                 f"({str(error).splitlines()[0]}); choose another --teacher"
             ) from error
         (first, *_) = self._session.get_inputs()
-        if len(first.shape) != 4 or first.shape[1] not in (3, "channels", None):
+        if len(first.shape) != 4 or (isinstance(first.shape[1], int) and first.shape[1] != 3):
             raise CheckpointError(
                 f"the teacher {path} reads {first.shape}; want images, (N, 3, H, W)"
             )
@@ -135,8 +135,9 @@ class OnnxTeacher:
     def logits(self, pixels: Tensor) -> Tensor:
         """Answer with logits; see ``Teacher``."""
         images = normalise_pixels(pixels).contiguous().cpu().numpy()
-        batch = self._input.shape[0]
-        parts = np.split(images, len(images)) if batch == 1 else [images]
+        batch = self._input.shape[0] if isinstance(self._input.shape[0], int) else len(images)
+        filled = np.resize(images, (-(-len(images) // batch) * batch, *images.shape[1:]))
+        parts = np.split(filled, len(filled) // batch)  # a part of the batch that the file wants
         try:
             answers = [self._session.run(None, {self._input.name: part})[0] for part in parts]
         except Exception as error:  # as above
@@ -144,7 +145,7 @@ class OnnxTeacher:
                 f"the teacher {self._path} does not take images of {self.size} pixels "
                 f"({str(error).splitlines()[0]})"
             ) from error
-        return torch.from_numpy(np.concatenate(answers)).to(pixels.device)
+        return torch.from_numpy(np.concatenate(answers)[: len(images)]).to(pixels.device)
 
 
 class Targets:
