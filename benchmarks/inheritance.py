@@ -41,10 +41,10 @@ from sartor.benchmarks.trials import (
     make_all,
 )
 from sartor.specializer.cli.output import note, print_facts, print_table, progress_bar
+from sartor.specializer.evaluate import DEVICES
 from sartor.specializer.region import Region, split
 from sartor.specializer.space import SearchSpace
 from sartor.specializer.train.finish import random_subnetworks, subnetworks
-from sartor.specializer.train.process import DEVICES
 from sartor.tables import SartorError
 from sartor.tables.atomic import write_atomically
 

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..tables.errors import RuntimeMissingError
+from ..tables.errors import RuntimeMissingError, UnknownNameError
 from .images import DECODING_THREADS, ImageFolder, centre_crop, normalise_pixels, open_image
 from .network import Network, RunningNorm, graph_tensors, run_graph
+
+DEVICES = ("auto", "cpu", "cuda")
 
 BATCH = 64
 """Images at once: what fits a CPU's cache. Recalibration keeps to it on every device, because the
@@ -26,15 +28,17 @@ def torch_device(name: str) -> str:
     """Return the name of the device that torch shall compute on.
 
     Args:
-        name: ``auto`` for a GPU where there is one; or what torch calls a device, such as ``cpu``
-            or ``cuda``.
+        name: ``cpu``, ``cuda``, or ``auto`` for a GPU where there is one.
 
     Raises:
         RuntimeMissingError: torch sees no GPU, and one was asked for.
+        UnknownNameError: it is none of these.
     """
+    if name not in DEVICES:
+        raise UnknownNameError("device of torch", name, DEVICES)
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
+    if name == "cuda" and not torch.cuda.is_available():
         raise RuntimeMissingError(
             f"torch {torch.__version__} sees no GPU here; install a build for CUDA, "
             "or take --device cpu"

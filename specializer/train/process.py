@@ -11,9 +11,10 @@ from datetime import timedelta
 import torch
 import torch.distributed as distributed
 
-from ...tables.errors import RuntimeMissingError, SartorError, UnknownNameError
+from ...tables.errors import SartorError, UnknownNameError
+from ..evaluate import torch_device
 
-DEVICES, PRECISIONS = ("auto", "cpu", "cuda"), ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 _PATIENCE = timedelta(days=1)
 """How long processes wait while the first one checks images, asks the teacher or evaluates."""
@@ -82,15 +83,8 @@ def choose_device(name: str) -> torch.device:
         UnknownNameError: it is none of these.
         RuntimeMissingError: there is no GPU that this build of torch can use.
     """
-    if name not in DEVICES:
-        raise UnknownNameError("device of torch", name, DEVICES)
-    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+    if torch_device(name) == "cpu":
         return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise RuntimeMissingError(
-            "there is no GPU that torch can use here (a CPU build, or no driver); install a build "
-            "of PyTorch for CUDA, or leave --device out"
-        )
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 

@@ -341,6 +341,8 @@ def test_wrong_usage_is_told(supernet: Path, data: Path, tmp_path: Path) -> None
     assert both.exit_code == 2
     missing = sartor("evaluate", "--supernet", supernet, "--from", tmp_path / "x.csv")
     assert "No such file" in missing.complaint
+    strange = evaluate(supernet, data, tmp_path / "e.csv", "--device", "tpu")
+    assert "no device of torch 'tpu'" in strange.complaint
     assert "not e.txt" in evaluate(supernet, data, tmp_path / "e.txt").complaint
     assert "no supernet" in evaluate(tmp_path / "none", data, tmp_path / "e.csv").complaint
     assert "cannot list" in evaluate(supernet, tmp_path / "none", tmp_path / "e.csv").complaint
