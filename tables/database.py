@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
 _LOCK_TIMEOUT_S = 30.0
+_PAUSE_S = 0.01  # between two attempts at what SQLite does not wait for itself
 
 _DAMAGED = "is damaged; restore it from a copy, or move it away and measure again"
 
@@ -115,10 +117,31 @@ def _configure(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     for pragma in (
         f"busy_timeout = {_LOCK_TIMEOUT_S * 1000:.0f}",
         "foreign_keys = ON",
-        "journal_mode = WAL",
         "synchronous = NORMAL",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+    _write_ahead(connection)
+
+
+def _write_ahead(connection: DBAPIConnection) -> None:
+    """Switch to write-ahead mode, waiting for others that do the same.
+
+    SQLite does not wait here whatever the time limit: of two connections that have read a new
+    database and now both want to change its mode, one has to let go (a deadlock otherwise).
+    """
+    deadline = time.monotonic() + _LOCK_TIMEOUT_S
+    while not _switches(connection, patient=time.monotonic() < deadline):
+        time.sleep(_PAUSE_S)
+
+
+def _switches(connection: DBAPIConnection, *, patient: bool) -> bool:
+    try:
+        connection.execute("PRAGMA journal_mode = WAL").close()
+    except sqlite3.OperationalError as error:
+        if patient and "locked" in str(error):
+            return False
+        raise
+    return True
 
 
 def _begin(connection: Connection) -> None:

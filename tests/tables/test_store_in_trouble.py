@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -87,12 +88,22 @@ def test_a_lease_of_the_living_is_respected_and_one_of_the_dead_taken_over(path:
 
 def test_two_collectors_open_a_new_store_at_once(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    running = [child("collect", path, name, 50) for name in ("mine", "yours")]
-    for process in running:
-        with process:
-            assert process.communicate(timeout=60)[1] == ""
+    with child("collect", path, "mine", 50) as mine, child("collect", path, "yours", 50) as yours:
+        assert [each.communicate(timeout=60)[1] for each in (mine, yours)] == ["", ""]
     with Store.open(path) as store:
         assert [summary.windows for summary in store.tables()] == [50, 50]
+
+
+def test_opening_waits_for_another_that_makes_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.3, other.rollback)
+    release.start()
+    with Store.open(path) as store:
+        assert store.tables() == []
+    release.join()
+    other.close()
 
 
 def test_a_full_disk_says_so_and_keeps_what_was_told(path: Path) -> None:
