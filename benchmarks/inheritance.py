@@ -42,9 +42,8 @@ from sartor.benchmarks.trials import (
 )
 from sartor.specializer.cli.output import note, print_facts, print_table, progress_bar
 from sartor.specializer.evaluate import DEVICES
-from sartor.specializer.region import Region, split
+from sartor.specializer.region import Region, draw_subnetworks, split
 from sartor.specializer.space import SearchSpace
-from sartor.specializer.train.finish import random_subnetworks, subnetworks
 from sartor.tables import SartorError
 from sartor.tables.atomic import write_atomically
 
@@ -126,8 +125,8 @@ def run(arguments: argparse.Namespace) -> Report:
     )
     trials = Trials(plan)
     rng = np.random.default_rng(arguments.seed)
-    drawn = random_subnetworks(trials.space, "", arguments.networks, rng)
-    chosen = [trials.space.text(subnetwork) for subnetwork in subnetworks(drawn)]
+    drawn = draw_subnetworks(trials.space, arguments.networks, rng)
+    chosen = [trials.space.text(subnetwork) for subnetwork in drawn]
     wanted = plan_trials(trials.space, chosen, arguments.tuned, arguments.split)
     waiting = [trial for trial in wanted if not trials.path(trial).exists()]
     note(f"{len(wanted)} trials, {len(waiting)} of them still to do")

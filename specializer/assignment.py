@@ -7,14 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..tables.errors import DatasetError, FormatError
+from ..tables.errors import DatasetError
+from .dataset import split_folders
 from .evaluations import Evaluator
 from .family import load_family
 from .images import SUFFIXES, ImageFolder
 from .shipped import find_supernet
-from .space import SearchSpace, SubNetwork
-
-_CHUNK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +49,11 @@ class Assignment:
 
     def _folders(self, labels: tuple[str, ...]) -> tuple[ImageFolder, ImageFolder]:
         """List the images to recalibrate with, and those to judge on."""
-        parts = self.data / "train", self.data / "val"
-        split = all(part.is_dir() for part in parts) and not {"train", "val"} & set(labels)
-        judged = ImageFolder.scan(parts[1] if split else self.data, labels)
+        parts = split_folders(self.data)
+        judged = ImageFolder.scan(parts[1] if parts else self.data, labels)
         if self.recalibrate_with is not None:
             return self._drawn(_any_images(self.recalibrate_with)), judged
-        if split:
+        if parts:
             return self._drawn(ImageFolder.scan(parts[0], labels)), judged
         count = min(self.recalibration_images, len(judged) // 2)
         order = np.random.default_rng(self.seed).permutation(len(judged)).tolist()
@@ -66,31 +63,6 @@ class Assignment:
     def _drawn(self, folder: ImageFolder) -> ImageFolder:
         _require_two(len(folder), folder.root)
         return folder.sample(self.recalibration_images, self.seed)
-
-
-def draw_subnetworks(space: SearchSpace, count: int, seed: int) -> list[SubNetwork]:
-    """Draw different random sub-networks, behind the largest and the smallest.
-
-    More of them begin with the same ones, so that a longer run goes on where a shorter one ended.
-
-    Args:
-        space: to draw from.
-        count: of random ones; two more are returned.
-        seed: of the draw.
-
-    Raises:
-        FormatError: the space is too small for so many.
-    """
-    if count > space.size // 2:
-        raise FormatError(
-            f"{space.name} has {space.size} sub-networks, too few to draw {count} different ones; "
-            f"ask for at most {space.size // 2}"
-        )
-    rng, drawn = np.random.default_rng(seed), dict.fromkeys([space.largest, space.smallest])
-    extremes = len(drawn)
-    while len(drawn) < count + extremes:
-        drawn.update(dict.fromkeys(tuple(row) for row in space.random(_CHUNK, rng).tolist()))
-    return list(drawn)[: count + extremes]
 
 
 def _any_images(root: Path) -> ImageFolder:

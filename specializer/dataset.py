@@ -44,19 +44,14 @@ def open_dataset(root: Path, held_out: float, seed: int) -> Dataset:
         DatasetError: no such folder; a class is empty, missing or unknown in one of the parts; or
             there are too few images to hold some out.
     """
-    if not (root / TRAIN).is_dir():
+    if parts := split_folders(root):
+        rest = ImageFolder.scan(parts[0])
+        validation = ImageFolder.scan(parts[1], rest.classes)
+        count = _share(rest, held_out)
+    else:
         everything = ImageFolder.scan(root)
         count = _share(everything, held_out)
         rest, validation = everything.split(count, seed)
-    else:
-        rest = ImageFolder.scan(root / TRAIN)
-        if not (root / VALIDATION).is_dir():
-            raise DatasetError(
-                f"{root} has {TRAIN}/ but no {VALIDATION}/; name {root / TRAIN} if all images are "
-                f"there, or put those to validate with into {root / VALIDATION}"
-            )
-        validation = ImageFolder.scan(root / VALIDATION, rest.classes)
-        count = _share(rest, held_out)
     trained, chooser = rest.split(count, seed)
     for label, name in enumerate(trained.classes):
         if label not in trained.labels:
@@ -64,6 +59,25 @@ def open_dataset(root: Path, held_out: float, seed: int) -> Dataset:
                 f"the class {name} has so few images that all of them were held out; add some"
             )
     return Dataset(trained, chooser, validation)
+
+
+def split_folders(root: Path) -> tuple[Path, Path] | None:
+    """Return the folders ``train`` and ``val`` of a dataset that is split; None where it is not.
+
+    A folder ``train`` that holds images is a class of that name.
+
+    Raises:
+        DatasetError: there are images to train on and none to validate with.
+    """
+    train, validation = root / TRAIN, root / VALIDATION
+    if not train.is_dir() or not any(path.is_dir() for path in train.glob("*")):
+        return None
+    if not validation.is_dir():
+        raise DatasetError(
+            f"{root} has {TRAIN}/ but no {VALIDATION}/; name {train} if all images are there, or "
+            f"put those to validate with into {validation}"
+        )
+    return train, validation
 
 
 def _share(folder: ImageFolder, share: float) -> int:

@@ -16,6 +16,9 @@ from ..tables.errors import FormatError
 from .space import ABSENT, Population, SearchSpace, Slot, SubNetwork, required_slots
 
 RESOLUTION = "resolution"
+_CHUNK = 64
+_FRUITLESS = 500
+"""After so many chunks without a new sub-network, no more of them are looked for."""
 _DEPTH = ".depth"
 
 
@@ -94,6 +97,60 @@ def split(space: SearchSpace, dimension: str) -> tuple[Region, ...]:
         FormatError: the space has no such dimension; says which it has.
     """
     return tuple(Region(dimension, (value,)) for value in dimension_values(space, dimension))
+
+
+def extremes(space: SearchSpace, region: str = "") -> list[SubNetwork]:
+    """Return the largest and the smallest sub-network of a space, or of a region of it."""
+    if not region:
+        return [space.largest, space.smallest]
+    wanted = Region.parse(region, space)
+    return [
+        wanted.nearest(space, space.largest, largest=True),
+        wanted.nearest(space, space.smallest, largest=False),
+    ]
+
+
+def draw_subnetworks(
+    space: SearchSpace, count: int, rng: np.random.Generator, region: str = ""
+) -> list[SubNetwork]:
+    """Draw different random sub-networks of a space, or of a region of it.
+
+    With generators of one seed, more of them begin with the same ones: a longer run goes on where
+    a shorter one ended.
+
+    Raises:
+        FormatError: so many were not found, or there is no such region.
+    """
+    wanted = Region.parse(region, space) if region else None
+    drawn: dict[SubNetwork, None] = {}
+    fruitless = 0
+    while len(drawn) < count:
+        population = space.random(_CHUNK, rng)
+        if wanted is not None:
+            population = population[wanted.contains(space, population)]
+        known = len(drawn)
+        drawn.update(dict.fromkeys(tuple(row) for row in population.tolist()))
+        fruitless = fruitless + 1 if len(drawn) == known else 0
+        if fruitless == _FRUITLESS:
+            where = f"{space.name} {region}".rstrip()
+            raise FormatError(
+                f"{where} has too few sub-networks to draw {count} different ones; "
+                f"{known} were found, ask for fewer"
+            )
+    return list(drawn)[:count]
+
+
+def extremes_and_random(
+    space: SearchSpace, count: int, rng: np.random.Generator, region: str = ""
+) -> list[SubNetwork]:
+    """Return the largest, the smallest, and ``count`` random ones that are neither.
+
+    Raises:
+        FormatError: as ``draw_subnetworks``.
+    """
+    first = dict.fromkeys(extremes(space, region))
+    drawn = draw_subnetworks(space, count + len(first), rng, region)
+    return list(first | dict.fromkeys(drawn))[: count + len(first)]
 
 
 def dimensions(space: SearchSpace) -> tuple[str, ...]:

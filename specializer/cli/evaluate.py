@@ -120,17 +120,19 @@ def run_evaluations(
     scheduler: str | None = None,
 ) -> None:
     """Fill the journal beside a CSV file, then write the file."""
+    import numpy as np
+
     from ..allocator import keep_freed_memory
-    from ..assignment import draw_subnetworks
     from ..cluster import Cluster
     from ..evaluation_table import write_evaluations
     from ..evaluations import evaluate_all
+    from ..region import extremes_and_random
 
     keep_freed_memory()
     evaluator = assignment.evaluator()
     many = workers > 1 or scheduler is not None
     spec = evaluator.supernet.spec
-    subnetworks = draw_subnetworks(spec.space, count, assignment.seed)
+    subnetworks = extremes_and_random(spec.space, count, np.random.default_rng(assignment.seed))
     with progress_bar() as bar:
         task = bar.add_task("evaluate", total=len(subnetworks))
         accuracies = evaluate_all(

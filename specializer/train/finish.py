@@ -15,7 +15,6 @@ import numpy as np
 import torch
 
 from ...tables.atomic import write_atomically
-from ...tables.errors import FormatError
 from ..accuracy.fit import fit_ridge
 from ..calibration_set import contact_sheet, synthetic_images
 from ..checkpoint import Checkpoint, save_supernet
@@ -24,9 +23,9 @@ from ..evaluation_table import write_evaluations
 from ..evaluations import Evaluator, evaluate_all
 from ..images import ImageFolder
 from ..reference import load_reference, recalibrate_synthetically, save_reference, statistics
-from ..region import Region
+from ..region import draw_subnetworks, extremes, extremes_and_random
 from ..shipped import ACCURACY, CALIBRATION, REFERENCE, find_supernet, part_of
-from ..space import Population, SearchSpace, SubNetwork
+from ..space import SubNetwork
 from ..supernets.elastic import ElasticMobileNetV3
 from .recipe import Recipe
 from .synthesize import synthesize
@@ -34,6 +33,9 @@ from .trainer import LOG
 
 COMPARED = 22
 """Networks by which recalibration with synthetic images is compared with photos."""
+
+SPREAD = 10
+"""Random networks, beside the largest and the smallest, that the synthetic images are made by."""
 
 SHEET_COLUMNS = 10
 SHEET_QUALITY = 92
@@ -90,29 +92,6 @@ def calibration_images(recipe: Recipe, data: Dataset) -> ImageFolder:
     return data.trained.sample(recipe.finish.recalibration_images, recipe.seed)
 
 
-def random_subnetworks(
-    space: SearchSpace, region: str, count: int, rng: np.random.Generator
-) -> Population:
-    """Draw different sub-networks of a space or of one region of it: (count, 1 + slots)."""
-    drawn = np.empty((0, 1 + len(space.slots)), np.int16)
-    wanted = Region.parse(region, space) if region else None
-    for _ in range(1000):
-        more = space.random(2 * count, rng)
-        if wanted is not None:
-            more = more[wanted.contains(space, more)]
-        everything = np.concatenate([drawn, more])
-        _, first = np.unique(everything, axis=0, return_index=True)
-        drawn = everything[np.sort(first)]
-        if len(drawn) >= count:
-            return drawn[:count]
-    raise FormatError(f"{space.name} has no {count} different sub-networks {region}; ask for fewer")
-
-
-def subnetworks(population: Population) -> list[SubNetwork]:
-    """Return the rows of a population as sub-networks."""
-    return [tuple(map(int, row)) for row in population]
-
-
 @torch.no_grad()
 def _store_statistics(
     supernet: ElasticMobileNetV3, largest: SubNetwork, evaluator: Evaluator
@@ -135,16 +114,17 @@ def _fit(
     """Evaluate sub-networks on the held-out images, and fit the accuracy predictor to them."""
     space, count = supernet.spec.space, recipe.finish.evaluated
     rng = np.random.default_rng(recipe.seed + 1)
-    population = random_subnetworks(space, recipe.region, count, rng)
+    drawn = draw_subnetworks(space, count, rng, recipe.region)
     accuracies = evaluate_all(
         chooser,
         supernet,
-        subnetworks(population),
+        drawn,
         part_of(out, RUN) / EVALUATIONS,
         lambda done: report("evaluate for the predictor", done, count),
     )
     write_evaluations(part_of(out, EVALUATED), supernet.spec, accuracies, len(data.held_out))
-    fit = fit_ridge(space, population, np.array(list(accuracies.values())), rng)
+    population = np.array(drawn, np.int16)
+    fit = fit_ridge(space, population, np.array([accuracies[one] for one in drawn]), rng)
     _write_json(
         part_of(out, PREDICTOR),
         {
@@ -175,7 +155,7 @@ def _make_sheet(
 ) -> None:
     """Make synthetic images from several sub-networks' statistics, and lay them out."""
     space, rng = supernet.spec.space, np.random.default_rng(recipe.seed + 2)
-    spread = [space.largest, space.smallest, *subnetworks(space.random(10, rng))]
+    spread = extremes_and_random(space, SPREAD, rng)
     images = synthesize(
         [evaluator.network(subnetwork) for subnetwork in spread],
         recipe.finish.synthetic_images,
@@ -211,8 +191,7 @@ def _judge(
     )
     reference = {} if files.reference is None else load_reference(files.reference)
     rng = np.random.default_rng(recipe.seed + 3)
-    random = random_subnetworks(space, recipe.region, recipe.finish.judged, rng)
-    judged = list(dict.fromkeys([*extremes(space, recipe.region), *subnetworks(random)]))
+    judged = extremes_and_random(space, recipe.finish.judged, rng, recipe.region)
     top1 = evaluate_all(
         judge,
         supernet,
@@ -235,17 +214,6 @@ def _judge(
         row["held_out_top1_synthetic"] = chooser.top1(synthetic)
         report("compare synthetic images with photos", done, len(compared))
     _write_json(part_of(out, RECORD), {"recipe": recipe.name, "subnetworks": rows})
-
-
-def extremes(space: SearchSpace, region: str) -> list[SubNetwork]:
-    """Return the largest and the smallest sub-network of a space, or of a region of it."""
-    if not region:
-        return [space.largest, space.smallest]
-    wanted = Region.parse(region, space)
-    return [
-        wanted.nearest(space, space.largest, largest=True),
-        wanted.nearest(space, space.smallest, largest=False),
-    ]
 
 
 def _draw(out: Path) -> None:

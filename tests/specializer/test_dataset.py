@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sartor.specializer.dataset import Dataset, open_dataset
+from sartor.specializer.dataset import Dataset, open_dataset, split_folders
 from sartor.specializer.images import ImageFolder
 from sartor.tables.errors import DatasetError
 
@@ -61,6 +61,12 @@ def test_a_train_folder_without_val_is_told(tmp_path: Path) -> None:
     ) as caught:
         open_dataset(tmp_path, 0.1, 0)
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_train_with_images_is_a_class(tmp_path: Path) -> None:
+    root = touch_images(tmp_path / "vehicles", classes=("car", "train"))
+    assert split_folders(root) is None
+    assert open_dataset(root, 0.1, 0).classes == ("car", "train")
 
 
 @pytest.mark.parametrize("split", ["train", "val"])

@@ -17,15 +17,15 @@ import psutil
 import pytest
 
 from sartor.specializer.accuracy.predictor import MlpPredictor
-from sartor.specializer.assignment import Assignment, draw_subnetworks
+from sartor.specializer.assignment import Assignment
 from sartor.specializer.checkpoint import Checkpoint, save_supernet
 from sartor.specializer.cluster import Cluster
+from sartor.specializer.region import extremes_and_random
 from sartor.specializer.space import SubNetwork
 from sartor.tables.errors import (
     CheckpointError,
     DatasetError,
     DeviceUnreachableError,
-    FormatError,
 )
 
 from .chain import Finished, sartor
@@ -65,6 +65,10 @@ def evaluate(supernet: Path, data: Path, out: Path, *options: object) -> Finishe
     )
 
 
+def drawn(count: int) -> list[SubNetwork]:
+    return extremes_and_random(SPACE, count, np.random.default_rng(0))
+
+
 def rows_of(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text().splitlines()))
 
@@ -97,7 +101,7 @@ def test_evaluations_become_a_table_a_predictor_and_a_report(
     report = evaluate(supernet, data, out, "--json").document
     rows = rows_of(out)
     assert [row["subnetwork"] for row in rows] == [
-        SPACE.text(subnetwork) for subnetwork in draw_subnetworks(SPACE, 18, 0)
+        SPACE.text(subnetwork) for subnetwork in drawn(18)
     ]
     largest = SMALL.graph(SPACE.largest)
     assert rows[0]["multiply_adds"] == str(largest.multiply_adds)
@@ -150,7 +154,7 @@ def one_thread() -> dict[str, str]:
 def test_two_processes_find_the_same_and_listen_to_this_host_alone(
     assignment: Assignment,
 ) -> None:
-    wanted = draw_subnetworks(SPACE, 4, 0)
+    wanted = drawn(4)
     evaluator = assignment.evaluator()
     expected = dict(evaluator.evaluate(wanted))
     found: dict[SubNetwork, float] = {}
@@ -173,7 +177,7 @@ def listening() -> set[str]:
 
 
 def test_a_killed_worker_loses_nothing(assignment: Assignment) -> None:
-    wanted = draw_subnetworks(SPACE, 10, 0)
+    wanted = drawn(10)
     evaluator = assignment.evaluator()
     found: dict[SubNetwork, float] = {}
     with no_noise():
@@ -228,7 +232,7 @@ def running_cluster(*, workers: int) -> Iterator[str]:
 def test_a_running_cluster_is_used_and_its_files_are_checked(
     assignment: Assignment, tmp_path: Path
 ) -> None:
-    wanted = draw_subnetworks(SPACE, 1, 0)
+    wanted = drawn(1)
     evaluator = assignment.evaluator()
     with no_noise(), running_cluster(workers=1) as address:
         cluster = Cluster(assignment, evaluator.subject, scheduler=address)
@@ -279,17 +283,9 @@ def test_images_come_from_where_they_should(supernet: Path, data: Path, tmp_path
         Assignment(supernet, data, empty).evaluator()
 
 
-def test_a_longer_draw_begins_with_the_shorter_one() -> None:
-    few, many = (draw_subnetworks(SPACE, count, 3) for count in (30, 100))
-    assert few == many[:32]
-    assert len(set(many)) == 102
-    assert many[:2] == [SPACE.largest, SPACE.smallest]
-    assert draw_subnetworks(SPACE, 30, 4) != few
-
-
 def write_csv(path: Path, count: int = 60) -> Path:
     """Write evaluations whose accuracies follow from the sub-networks."""
-    subnetworks = draw_subnetworks(SPACE, count, 0)
+    subnetworks = drawn(count)
     lines = [f"{SPACE.text(one)},{0.5 + 0.01 * float(np.mean(one))}" for one in subnetworks]
     path.write_text("\n".join(["subnetwork,top1", *lines]) + "\n")
     return path
@@ -346,5 +342,3 @@ def test_wrong_usage_is_told(supernet: Path, data: Path, tmp_path: Path) -> None
     assert "not e.txt" in evaluate(supernet, data, tmp_path / "e.txt").complaint
     assert "no supernet" in evaluate(tmp_path / "none", data, tmp_path / "e.csv").complaint
     assert "cannot list" in evaluate(supernet, tmp_path / "none", tmp_path / "e.csv").complaint
-    with pytest.raises(FormatError, match="too few to draw"):
-        draw_subnetworks(SPACE, SPACE.size, 0)

@@ -5,12 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sartor.specializer.region import Region, dimension_values, dimensions, split
+from sartor.specializer.region import (
+    Region,
+    dimension_values,
+    dimensions,
+    draw_subnetworks,
+    extremes,
+    extremes_and_random,
+    split,
+)
 from sartor.specializer.space import ABSENT, SearchSpace
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
 from sartor.tables.errors import FormatError
 
-from .toy import every_network, spaces
+from .toy import every_network, space_of, spaces
 
 SPACE = MobileNetV3().space
 
@@ -40,6 +48,38 @@ def test_the_nearest_of_an_extreme_is_inside_and_extreme(
         depth = np.count_nonzero(found[1:])
         if dimension == "resolution" or dimension.endswith(".depth"):
             assert depth == (filled.max() if largest else filled.min())
+
+
+@pytest.mark.parametrize("region", ["", "stage3.depth=2"])
+def test_a_longer_draw_begins_with_the_shorter_one(region: str) -> None:
+    few, many = (
+        draw_subnetworks(SPACE, count, np.random.default_rng(3), region) for count in (30, 100)
+    )
+    assert few == many[:30]
+    assert len(set(many)) == 100
+    assert draw_subnetworks(SPACE, 30, np.random.default_rng(4), region) != few
+    if region:
+        inside = Region.parse(region, SPACE).contains(SPACE, np.array(many, np.int16))
+        assert inside.all()
+
+
+@given(spaces())
+def test_the_extremes_come_first_and_no_more_are_drawn_than_there_are(space: SearchSpace) -> None:
+    everything = set(map(tuple, every_network(space).tolist()))
+    first = dict.fromkeys(extremes(space))
+    count = (len(everything) - len(first)) // 2
+    found = extremes_and_random(space, count, np.random.default_rng(0))
+    assert found[: len(first)] == list(first)
+    assert set(found) <= everything
+    assert len(set(found)) == len(found) == len(first) + count
+
+
+def test_no_more_are_drawn_than_there_are() -> None:
+    everything = 2 * len(every_network(space_of(1, ((2, 2), 1))))
+    space = space_of(2, ((2, 2), 1))
+    assert len(draw_subnetworks(space, everything, np.random.default_rng(0))) == everything
+    with pytest.raises(FormatError, match=f"too few .* {everything} were found"):
+        draw_subnetworks(space, everything + 1, np.random.default_rng(0))
 
 
 def test_a_region_reads_back() -> None:
