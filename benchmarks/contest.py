@@ -35,13 +35,11 @@ class Case:
     Attributes:
         budget_ms: that the upper end of the predicted interval keeps to.
         specialised: what the search found.
-        predicted_accuracy: of it, 0–1.
         near: random networks that come near the budget.
     """
 
     budget_ms: float
     specialised: SubNetwork
-    predicted_accuracy: float
     near: tuple[SubNetwork, ...]
 
 
@@ -143,22 +141,31 @@ def networks_near(
     return tuple(found)[:count]
 
 
-def enter(specializer: Specializer, budgets: int, count: int, seed: int) -> Contest:
-    """Search for the specialised networks, and draw the others.
+def spread_budgets(specializer: Specializer, count: int, seed: int) -> list[float]:
+    """Choose budgets between the fastest network and the best one that the search can find.
 
-    Budgets lie between the fastest network and the one that the predictor holds to be the best of
-    all: any more would buy nothing.
+    Any more would buy nothing.
     """
     space, bound = specializer.spec.space, specializer.latency_bound
     ends = np.array([fastest(space, bound), space.largest], np.int16)
     fastest_ms, largest_ms = bound.evaluate(ends).tolist()
     best_ms = specializer.search(largest_ms, seed).latency_ms
+    return geometric_budgets(fastest_ms, best_ms, count)
+
+
+def enter(specializer: Specializer, budgets_ms: Sequence[float], count: int, seed: int) -> Contest:
+    """Search for the specialised networks, and draw the others.
+
+    Raises:
+        InfeasibleBudgetError: no network meets a budget.
+    """
+    space, bound = specializer.spec.space, specializer.latency_bound
     rng, cases = np.random.default_rng(seed), []
     random = random_networks(space, count, rng)
-    for budget_ms in geometric_budgets(fastest_ms, best_ms, budgets):
+    for budget_ms in budgets_ms:
         found = specializer.search(budget_ms, seed)
         near = networks_near(space, bound, budget_ms, count, rng)
         if len(near) < count:
             note(f"only {len(near)} of {count} random networks near {budget_ms:.2f} ms were found")
-        cases.append(Case(budget_ms, found.subnetwork, found.accuracy, near))
+        cases.append(Case(budget_ms, found.subnetwork, near))
     return Contest(tuple(cases), random, uniform_networks(space))

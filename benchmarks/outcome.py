@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from sartor.benchmarks.contest import (
     RANDOM,
     RANDOM_NEAR,
@@ -17,6 +19,7 @@ from sartor.benchmarks.contest import (
     most_accurate,
 )
 from sartor.benchmarks.paired import Difference, Flags
+from sartor.specializer.accuracy.quality import Quality, quality
 from sartor.specializer.space import SubNetwork
 from sartor.specializer.specialize import Specializer
 
@@ -35,6 +38,7 @@ class Entrant:
         kind: ``specialised`` or one of KINDS.
         network: text of the sub-network.
         predicted_ms: latency by the table.
+        predicted_accuracy: top-1 by the accuracy predictor, 0–1.
         measured_ms: median over processes.
         low_ms: lower end of its 95 % interval.
         high_ms: upper end of it.
@@ -45,6 +49,7 @@ class Entrant:
     kind: str
     network: str
     predicted_ms: float
+    predicted_accuracy: float
     measured_ms: float
     low_ms: float
     high_ms: float
@@ -76,7 +81,6 @@ class Round:
     """What came out at one budget."""
 
     budget_ms: float
-    predicted_accuracy: float
     specialised: Entrant
     duels: tuple[Duel, ...]
 
@@ -93,6 +97,8 @@ class Outcome:
         margin: half-width of predicted intervals, relative to the prediction.
         rounds: by budget.
         entrants: all networks that were timed.
+        predictor: how well the accuracy predictor knows the random ones that were evaluated; None
+            where there are none.
     """
 
     supernet: str
@@ -102,6 +108,7 @@ class Outcome:
     margin: float
     rounds: tuple[Round, ...]
     entrants: tuple[Entrant, ...]
+    predictor: Quality | None
     caveat: str = CAVEAT
 
 
@@ -115,12 +122,15 @@ def judge(
 
     def entrant(kind: str, subnetwork: SubNetwork) -> Entrant:
         text, right = specializer.spec.space.text(subnetwork), answers.get(subnetwork)
-        predicted_ms = specializer.latency_ms(subnetwork)
+        predicted = (
+            specializer.latency_ms(subnetwork),
+            float(specializer.predictor.predict(np.array([subnetwork], np.int16))[0]),
+        )
         if right is None:
-            return Entrant(kind, text, predicted_ms, *latencies[subnetwork], None, None)
+            return Entrant(kind, text, *predicted, *latencies[subnetwork], None, None)
         share = float(right.mean())
         error = math.sqrt(share * (1 - share) / len(right))
-        return Entrant(kind, text, predicted_ms, *latencies[subnetwork], share, error)
+        return Entrant(kind, text, *predicted, *latencies[subnetwork], share, error)
 
     def duel(case: Case, kind: str, rivals: Sequence[SubNetwork]) -> Duel:
         fair = as_fast(rivals, latencies, case.specialised)
@@ -134,7 +144,6 @@ def judge(
     rounds = tuple(
         Round(
             case.budget_ms,
-            case.predicted_accuracy,
             entrant("specialised", case.specialised),
             tuple(duel(case, kind, rivals) for kind, rivals in contest.rivals(case).items()),
         )
@@ -145,7 +154,7 @@ def judge(
         *((RANDOM_NEAR, one) for case in contest.cases for one in case.near),
         *((UNIFORM, one) for one in contest.uniform),
     ]
-    others = (entrant(kind, one) for kind, one in kinds if one in latencies)
+    others = [entrant(kind, one) for kind, one in kinds if one in latencies]
     return Outcome(
         supernet=specializer.called,
         condition=str(specializer.table.provenance.condition),
@@ -154,4 +163,15 @@ def judge(
         margin=specializer.table.calibration.margin,
         rounds=rounds,
         entrants=(*(one.specialised for one in rounds), *others),
+        predictor=_quality([one for one in others if one.kind != UNIFORM]),
     )
+
+
+def _quality(entrants: Sequence[Entrant]) -> Quality | None:
+    """Compare predicted and measured accuracies, each network once."""
+    pairs = {
+        one.network: (one.predicted_accuracy, one.accuracy)
+        for one in entrants
+        if one.accuracy is not None
+    }
+    return quality(*np.array(list(pairs.values())).T) if pairs else None

@@ -41,7 +41,7 @@ from pathlib import Path
 import numpy as np
 
 from sartor.benchmarks.answers import Photos, answer
-from sartor.benchmarks.contest import KINDS, Contest, Latency, enter
+from sartor.benchmarks.contest import KINDS, Contest, Latency, enter, spread_budgets
 from sartor.benchmarks.outcome import CAVEAT, Duel, Entrant, Outcome, Round, judge
 from sartor.benchmarks.paired import Z
 from sartor.devices import find_device
@@ -114,7 +114,10 @@ def run(arguments: argparse.Namespace) -> Outcome:
     plan = make_plan(reachable_operators(spec), calibration, PROFILE_PASSES)
     table = fill_table(arguments, arguments.table, plan)
     specializer = Specializer.open(arguments.supernet, table)
-    contest = enter(specializer, arguments.budgets, arguments.random, arguments.seed)
+    budgets_ms = arguments.budgets_ms or spread_budgets(
+        specializer, arguments.budgets, arguments.seed
+    )
+    contest = enter(specializer, budgets_ms, arguments.random, arguments.seed)
     note(f"{len(contest.subnetworks)} networks to be timed")
     latencies = time_contest(arguments, spec, contest)
     comparable = contest.comparable(latencies)
@@ -130,6 +133,7 @@ def show(outcome: Outcome) -> None:
         "networks": f"{len(outcome.entrants)} timed, "
         f"{sum(one.accuracy is not None for one in outcome.entrants)} evaluated",
         "budgets": f"hold for the prediction + {outcome.margin:.1%}",
+        "accuracy predictor": _predictor(outcome),
         **{f"against {kind}": _score(outcome, kind) for kind in KINDS},
     }
     print_facts(f"{outcome.supernet}, {outcome.runtime_version}, {outcome.condition}", facts)
@@ -141,7 +145,7 @@ def show(outcome: Outcome) -> None:
                 f"{one.budget_ms:.2f}",
                 f"{one.specialised.predicted_ms:.2f}",
                 _latency(one.specialised),
-                f"{one.predicted_accuracy:.1%}",
+                f"{one.specialised.predicted_accuracy:.1%}",
                 _accuracy(one.specialised),
             )
             for one in outcome.rounds
@@ -157,6 +161,15 @@ def show(outcome: Outcome) -> None:
         networks = {entrant.kind: entrant.network for entrant in (one.specialised, *best)}
         print_facts(f"Networks at {one.budget_ms:.2f} ms", networks)
     print(CAVEAT)
+
+
+def _predictor(outcome: Outcome) -> str:
+    if (found := outcome.predictor) is None:
+        return "no random network was evaluated"
+    return (
+        f"Kendall's τ {found.kendall_tau:.3f}, error {100 * found.mean_absolute_error:.2f} points, "
+        f"on {found.networks} random networks"
+    )
 
 
 def _score(outcome: Outcome, kind: str) -> str:
@@ -253,6 +266,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--table", help="of this host's latencies in it (local-RUNTIME)")
     parser.add_argument("--random", type=int, default=50, help="random networks of a kind (50)")
     parser.add_argument("--budgets", type=int, default=5, help="how many (5)")
+    parser.add_argument(
+        "--budgets-ms", type=float, nargs="+", help="these, as in another run, in place of some"
+    )
     parser.add_argument("--passes", type=int, default=5, help="processes that time each (5)")
     parser.add_argument("--images", type=int, help="of the validation split; all if left out")
     parser.add_argument("--seed", type=int, default=0, help="of all that is random (0)")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from ..tables.errors import (
 )
 from .allocator import keep_freed_memory
 from .assignment import Assignment
+from .evaluate import Score
 from .journal import Subject
 from .space import SubNetwork
 
@@ -54,8 +55,8 @@ class Cluster:
     workers: int = 1
     scheduler: str | None = None
 
-    def evaluate(self, subnetworks: Sequence[SubNetwork]) -> Iterator[tuple[SubNetwork, float]]:
-        """Yield each sub-network with its top-1 as soon as a worker has it.
+    def evaluate(self, subnetworks: Sequence[SubNetwork]) -> Iterator[tuple[SubNetwork, Score]]:
+        """Yield each sub-network with its score as soon as a worker has it.
 
         Raises:
             RuntimeMissingError: Dask is not installed here, or Sartor not on a worker.
@@ -78,7 +79,7 @@ class Cluster:
             }
             try:
                 for future in as_completed(futures):
-                    yield futures[future], float(future.result())
+                    yield futures[future], Score(*future.result())
             except KilledWorker as error:
                 raise CommandFailedError(
                     "evaluating one sub-network ended several workers, perhaps for want of "
@@ -146,7 +147,9 @@ def _evaluator(assignment: Assignment, subject: Subject) -> Evaluator:
     return evaluator
 
 
-def _evaluate(assignment: Assignment, subject: Subject, subnetwork: SubNetwork) -> float:
+def _evaluate(
+    assignment: Assignment, subject: Subject, subnetwork: SubNetwork
+) -> tuple[float, ...]:
     """Evaluate one sub-network in a worker."""
     evaluator = _evaluator(assignment, subject)
-    return evaluator.top1(evaluator.network(subnetwork))
+    return astuple(evaluator.score(evaluator.network(subnetwork)))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as functional
 from torch import Tensor
 
 from ..tables.errors import RuntimeMissingError, UnknownNameError
@@ -89,8 +90,27 @@ def decode(folder: ImageFolder, size: int) -> LabelledPixels:
     return LabelledPixels(torch.from_numpy(pixels), torch.tensor(folder.labels))
 
 
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How a network did on labelled images.
+
+    Attributes:
+        top1: share of images, 0–1, whose highest logit is their label's.
+        log_likelihood: mean natural logarithm of the probability of the label, at most 0; of the
+            same images it tells two networks apart with less noise.
+    """
+
+    top1: float
+    log_likelihood: float
+
+
 def top1(network: Network, images: LabelledPixels) -> float:
-    """Return the share of images, 0–1, whose highest logit is their label's.
+    """Return the share of images, 0–1, that a network gets right; see ``score``."""
+    return score(network, images).top1
+
+
+def score(network: Network, images: LabelledPixels) -> Score:
+    """Let a network answer labelled images.
 
     On a CPU the network is computed as it is deployed, BatchNorm folded, which is faster there;
     elsewhere folding, which is done by NumPy, would take longer than it saves.
@@ -100,15 +120,18 @@ def top1(network: Network, images: LabelledPixels) -> float:
         images: of its resolution.
     """
     graph, weights, norm = network.graph, network.weights, RunningNorm(network.eps)
-    batch = BATCH_ON_ACCELERATOR
-    if images.pixels.device.type == "cpu":
+    batch, device = BATCH_ON_ACCELERATOR, images.labels.device
+    if device.type == "cpu":
         graph = network.deployed()
         weights, batch = graph_tensors(graph), BATCH
-    right = torch.zeros((), dtype=torch.int64, device=images.labels.device)
+    right = torch.zeros((), dtype=torch.int64, device=device)
+    log_likelihood = torch.zeros((), dtype=torch.float64, device=device)
     with torch.inference_mode():
         for pixels, labels in zip(
             images.pixels.split(batch), images.labels.split(batch), strict=True
         ):
             logits = run_graph(graph, weights, normalise_pixels(pixels), norm)
             right += (logits.argmax(1) == labels).sum()
-    return int(right) / len(images.labels)
+            log_likelihood -= functional.cross_entropy(logits.double(), labels, reduction="sum")
+    count = len(images.labels)
+    return Score(int(right) / count, float(log_likelihood) / count)

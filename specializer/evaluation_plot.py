@@ -8,24 +8,27 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from .accuracy.fit import Fit, Floats
+from .accuracy.fit import Fit
 from .accuracy.quality import Quality
-from .space import Population, SearchSpace
+from .evaluation_table import Evaluations
+from .space import SearchSpace
 
 
 def evaluation_png(
     space: SearchSpace,
-    population: Population,
-    measured: Floats,
+    evaluations: Evaluations,
     fit: Fit,
     curve: Sequence[Quality],
 ) -> bytes:
     """Draw predicted against measured accuracies, and the learning curve, as a PNG file."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     scatter, learning = figure.subplots(1, 2)
+    measured, free = evaluations.top1, evaluations.rounds == 0
     for index, label in enumerate(space.contexts):
-        chosen = population[:, 0] == index
-        scatter.plot(100 * measured[chosen], 100 * fit.held_out[chosen], ".", label=label)
+        here = evaluations.population[:, 0] == index
+        for chosen, marker, called in ((here & free, ".", label), (here & ~free, "+", None)):
+            points = 100 * measured[chosen], 100 * fit.held_out[chosen]
+            scatter.plot(*points, marker, color=f"C{index}", label=called)
     ends = 100 * np.array([measured.min(), measured.max()])
     scatter.plot(ends, ends, color="0.6", linewidth=1, zorder=0)
     scatter.set(
@@ -33,7 +36,9 @@ def evaluation_png(
         ylabel="predicted top-1, % (held out)",
         title=f"τ = {fit.kendall_tau:.3f}, error {100 * fit.mean_absolute_error:.2f} points",
     )
-    scatter.legend(title="context", fontsize=8)
+    if not free.all():
+        scatter.plot([], [], "+", color="0.4", label="favourites")
+    scatter.legend(fontsize=8)
     sizes = [point.networks for point in curve]
     learning.plot(sizes, [point.kendall_tau for point in curve], "o-", label="Kendall's τ")
     learning.set(xlabel="evaluated sub-networks", ylabel="Kendall's τ (held out)", ylim=(None, 1))

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import torch
 
-from .evaluate import LabelledPixels, decode, top1
+from .evaluate import LabelledPixels, Score, decode, score
 from .extract import WeightSharing, extract
 from .images import ImageFolder
 from .journal import Journal, Subject
@@ -27,8 +27,8 @@ class Evaluates(Protocol):
         """What is evaluated on what, so that journals are not mixed up."""
         ...
 
-    def evaluate(self, subnetworks: Sequence[SubNetwork]) -> Iterator[tuple[SubNetwork, float]]:
-        """Yield each sub-network's top-1, 0–1, as soon as it is known, in any order."""
+    def evaluate(self, subnetworks: Sequence[SubNetwork]) -> Iterator[tuple[SubNetwork, Score]]:
+        """Yield each sub-network's score as soon as it is known, in any order."""
         ...
 
 
@@ -74,12 +74,16 @@ class Evaluator:
 
     def top1(self, network: Network) -> float:
         """Return a network's share of right answers, 0–1; it is on the evaluator's device."""
-        return top1(network, self._judged(network.resolution))
+        return self.score(network).top1
 
-    def evaluate(self, subnetworks: Sequence[SubNetwork]) -> Iterator[tuple[SubNetwork, float]]:
-        """Yield each sub-network with its top-1, one after another."""
+    def score(self, network: Network) -> Score:
+        """Return how a network does; it is on the evaluator's device."""
+        return score(network, self._judged(network.resolution))
+
+    def evaluate(self, subnetworks: Sequence[SubNetwork]) -> Iterator[tuple[SubNetwork, Score]]:
+        """Yield each sub-network with its score, one after another."""
         for subnetwork in subnetworks:
-            yield subnetwork, self.top1(self.network(subnetwork))
+            yield subnetwork, self.score(self.network(subnetwork))
 
 
 def subject_of(supernet: WeightSharing, calibration: ImageFolder, judged: ImageFolder) -> Subject:
@@ -100,7 +104,7 @@ def evaluate_all(
     subnetworks: Iterable[SubNetwork],
     journal: Path,
     report: Callable[[int], None] = lambda _: None,
-) -> dict[SubNetwork, float]:
+) -> dict[SubNetwork, Score]:
     """Evaluate sub-networks, or read from the journal what was evaluated before.
 
     Args:
@@ -111,7 +115,7 @@ def evaluate_all(
         report: told how many are done.
 
     Returns:
-        Top-1 as fractions, in the order of ``subnetworks``.
+        Scores, in the order of ``subnetworks``.
 
     Raises:
         CheckpointError: the journal is none, or of another supernet or other images.
@@ -121,14 +125,14 @@ def evaluate_all(
     space = supernet.spec.space
     texts = {subnetwork: space.text(subnetwork) for subnetwork in subnetworks}
     with Journal.open(journal, evaluator.subject) as known:
-        waiting = [subnetwork for subnetwork, text in texts.items() if text not in known.top1]
+        waiting = [subnetwork for subnetwork, text in texts.items() if text not in known.scores]
         done = len(texts) - len(waiting)
         report(done)
-        for subnetwork, accuracy in evaluator.evaluate(waiting):
-            known.add(texts[subnetwork], accuracy)
+        for subnetwork, found in evaluator.evaluate(waiting):
+            known.add(texts[subnetwork], found)
             done += 1
             report(done)
-        return {subnetwork: known.top1[text] for subnetwork, text in texts.items()}
+        return {subnetwork: known.scores[text] for subnetwork, text in texts.items()}
 
 
 def weights_sha256(supernet: WeightSharing) -> str:

@@ -1,7 +1,7 @@
 """Journals of evaluations: one line each, so that nothing is evaluated twice.
 
 JSON Lines. The first says what is evaluated on what (``Subject``), every other one
-``{"subnetwork": TEXT, "top1": 0.876, "images": 1000}``.
+``{"subnetwork": TEXT, "top1": 0.876, "log_likelihood": -0.41, "images": 1000}``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from ..tables.errors import CheckpointError, FormatError, OutputError
+from .evaluate import Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,12 @@ class Journal:
     """Evaluations of one subject, read once and appended to; made by ``Journal.open``.
 
     Attributes:
-        top1: what is known: accuracies as fractions by the text of a sub-network.
+        scores: what is known, by the text of a sub-network.
     """
 
     def __init__(self, path: Path, file: IO[bytes], subject: Subject) -> None:
         self._path, self._file, self._subject = path, file, subject
-        self.top1: dict[str, float] = {}
+        self.scores: dict[str, Score] = {}
 
     @classmethod
     @contextmanager
@@ -88,11 +89,10 @@ class Journal:
             journal._read()
             yield journal
 
-    def add(self, subnetwork: str, top1: float) -> None:
+    def add(self, subnetwork: str, score: Score) -> None:
         """Write down an evaluation; OutputError when the disk does not take it."""
-        self.top1[subnetwork] = top1
-        images = self._subject.judged_images
-        row = {"subnetwork": subnetwork, "top1": top1, "images": images}
+        self.scores[subnetwork] = score
+        row = {"subnetwork": subnetwork, **asdict(score), "images": self._subject.judged_images}
         self._write(json.dumps(row).encode() + b"\n")
 
     def _read(self) -> None:
@@ -103,7 +103,8 @@ class Journal:
         try:
             found = Subject(**json.loads(header)) if newline else self._subject
             for row in map(json.loads, rows):
-                self.top1[str(row["subnetwork"])] = float(row["top1"])
+                score = Score(float(row["top1"]), float(row["log_likelihood"]))
+                self.scores[str(row["subnetwork"])] = score
             if not newline and not self._header.startswith(torn):
                 raise FormatError("the first line is no header")
         except (ValueError, LookupError, TypeError) as error:

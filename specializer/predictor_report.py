@@ -1,4 +1,4 @@
-"""The report of ``sartor evaluate``: an accuracy predictor, and how far to trust it."""
+"""The report on an accuracy predictor, and how far to trust it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,29 @@ from pathlib import Path
 import numpy as np
 
 from ..tables.atomic import write_atomically
-from .accuracy.fit import Fit, Floats, fit_ridge
+from .accuracy.fit import FOLDS, Fit, fit_ridge, train_ridge
 from .accuracy.quality import Quality, learning_curve, quality_by_context
-from .evaluation_table import read_evaluations
+from .evaluation_table import Evaluations, read_evaluations
 from .shipped import ACCURACY, find_supernet, part_of, shipped_supernets
-from .space import Population, SearchSpace
+from .space import SearchSpace
+
+
+@dataclass(frozen=True, slots=True)
+class Favourites:
+    """What a predictor made of the networks that it held for the best.
+
+    Attributes:
+        round: in which they were its favourites.
+        networks: how many.
+        overrated: mean of predicted minus measured top-1, by the predictor that chose them, which
+            did not know them, as a fraction.
+        mean_top1: measured, as a fraction.
+    """
+
+    round: int
+    networks: int
+    overrated: float
+    mean_top1: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,32 +40,35 @@ class PredictorReport:
 
     Attributes:
         space: of the networks.
-        population: the evaluated networks: (n, 1 + slots).
-        measured: their top-1 as fractions: (n,).
-        fit: of the predictor.
-        by_context: held-out predictions within each context, by its label.
+        evaluations: of the networks.
+        fit: of the predictor, to all networks; its figures are about those that were chosen by no
+            predictor, as favourites are easier to predict: they are alike.
+        by_context: held-out predictions of the same networks within each context, by its label.
         curve: how they get better with more networks.
+        favourites: round by round.
     """
 
     space: SearchSpace
-    population: Population
-    measured: Floats
+    evaluations: Evaluations
     fit: Fit
     by_context: Mapping[str, Quality]
     curve: Sequence[Quality]
+    favourites: Sequence[Favourites]
 
     def document(self) -> dict[str, object]:
         """Return everything as JSON has it; accuracies and errors are fractions."""
+        measured = self.evaluations.top1
         return {
             "supernet": self.space.name,
             "networks": self.fit.networks,
-            "top1_lowest": float(self.measured.min()),
-            "top1_highest": float(self.measured.max()),
+            "top1_lowest": float(measured.min()),
+            "top1_highest": float(measured.max()),
             "kendall_tau": self.fit.kendall_tau,
             "mean_absolute_error": self.fit.mean_absolute_error,
             "penalty": self.fit.penalty,
             "by_resolution": {label: asdict(found) for label, found in self.by_context.items()},
             "learning_curve": [asdict(found) for found in self.curve],
+            "favourites": [asdict(found) for found in self.favourites],
         }
 
     def save_plot(self, path: Path) -> Path | None:
@@ -56,7 +77,7 @@ class PredictorReport:
             from .evaluation_plot import evaluation_png
         except ImportError:
             return None
-        png = evaluation_png(self.space, self.population, self.measured, self.fit, self.curve)
+        png = evaluation_png(self.space, self.evaluations, self.fit, self.curve)
         write_atomically(path, png)
         return path
 
@@ -67,18 +88,42 @@ def make_predictor_report(space: SearchSpace, table: Path, seed: int) -> Predict
     Raises:
         FormatError: the table cannot be read, or teaches nothing.
     """
-    population, measured = read_evaluations(table, space)
+    evaluations = read_evaluations(table, space)
     rng = np.random.default_rng(seed)
-    fit = fit_ridge(space, population, measured, rng)
-    by_context = quality_by_context(space, population, fit.held_out, measured)
+    free = evaluations.rounds == 0
+    fit = fit_ridge(
+        space,
+        evaluations.population,
+        evaluations.top1,
+        rng,
+        judged=free,
+        targets=evaluations.targets,
+    )
+    by_chance = evaluations.part(free)
+    population, measured = by_chance.population, by_chance.top1
     return PredictorReport(
         space,
-        population,
-        measured,
+        evaluations,
         fit,
-        by_context,
-        learning_curve(space, population, measured, rng),
+        quality_by_context(space, population, fit.held_out[free], measured),
+        learning_curve(space, population, measured, by_chance.targets, rng),
+        _by_round(space, evaluations, rng),
     )
+
+
+def _by_round(
+    space: SearchSpace, evaluations: Evaluations, rng: np.random.Generator
+) -> list[Favourites]:
+    """Let what was known before each round predict it."""
+    found = []
+    for number in np.unique(evaluations.rounds[evaluations.rounds > 0]).tolist():
+        before = evaluations.part(evaluations.rounds < number)
+        chosen = evaluations.part(evaluations.rounds == number)
+        fold = rng.permutation(len(before.top1)) % FOLDS
+        predictor, _ = train_ridge(space, before.population, before.targets, fold)
+        overrated = float((predictor.predict(chosen.population) - chosen.top1).mean())
+        found.append(Favourites(number, len(chosen.top1), overrated, float(chosen.top1.mean())))
+    return found
 
 
 def predictor_path(supernet: str, table: Path) -> Path:

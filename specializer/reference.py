@@ -1,10 +1,12 @@
-"""Synthetic recalibration, corrected by what a reference network saw in photos.
+"""Synthetic recalibration, corrected by what reference networks saw in photos.
 
 Synthetic images give a network's BatchNorms nearly the statistics that photos would give, and what
-they miss, they miss in related networks alike. For one network, the supernet's largest at the same
-resolution, the statistics from photos ship with the supernet. So the synthetic images run through
-that one too, and how far each channel is off there corrects the same channel of the network at
-hand: a control variate.
+they miss, they miss in related networks alike. For a few networks, the supernet's largest and its
+smallest at each resolution, the statistics from photos ship with the supernet. So the synthetic
+images run through those at the same resolution, too, and how far each channel is off there corrects
+the same channel of the network at hand: a control variate. Of several references that have the
+channel, the mean correction counts, the more the nearer the reference is (inverse distance
+weighting: Shepard, A two-dimensional interpolation function for irregularly-spaced data, 1968).
 """
 
 from __future__ import annotations
@@ -19,24 +21,29 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ..tables.atomic import write_atomically
-from ..tables.errors import CheckpointError
+from ..tables.errors import CheckpointError, FormatError
 from .calibration_set import calibration_batches
 from .extract import WeightSharing, extract
 from .network import Network, TensorMap
 from .recalibrate import recalibrate
-from .space import SubNetwork
+from .region import extremes
+from .space import SearchSpace, SubNetwork
 
-Reference = Mapping[int, TensorMap]
-"""BatchNorm statistics from photos of the largest sub-network, by resolution in pixels."""
+Reference = Mapping[SubNetwork, TensorMap]
+"""BatchNorm statistics from photos of some sub-networks."""
 
 _VARIANCE_RATIOS = (0.2, 5.0)
 _SCALE_RATIOS = (0.3, 3.0)
 """A channel that is all but constant in one of the networks tells nothing about the other."""
 
+_SAME = 1e-6
+"""Choices in which a network differs from itself, for a weight that is finite."""
 
-def reference_subnetwork(supernet: WeightSharing, subnetwork: SubNetwork) -> SubNetwork:
-    """Return the largest sub-network at the resolution of another one."""
-    return (subnetwork[0], *supernet.spec.space.largest[1:])
+
+def reference_subnetworks(space: SearchSpace) -> list[SubNetwork]:
+    """List the largest and the smallest sub-network at each resolution."""
+    contexts = range(len(space.contexts))
+    return [(context, *extreme[1:]) for context in contexts for extreme in extremes(space)]
 
 
 def statistics(network: Network) -> dict[str, Tensor]:
@@ -67,54 +74,91 @@ def recalibrate_synthetically(
     device = next(iter(network.weights.values())).device
     batches = [batch.to(device) for batch in calibration_batches(images, network.resolution)]
     synthetic = recalibrate(network, batches)
-    if network.resolution not in reference:
-        return synthetic
-    origin = reference_of or supernet
-    largest = extract(origin, reference_subnetwork(origin, subnetwork))
-    seen = statistics(recalibrate(largest, batches))
-    wanted = {name: value.to(device) for name, value in reference[network.resolution].items()}
-    weights = dict(synthetic.weights)
-    for mean in (name for name in statistics(synthetic) if name.endswith("running_mean")):
-        variance = f"{mean.removesuffix('mean')}var"
-        if mean in wanted:
-            weights[mean], weights[variance] = _corrected(
-                (weights[mean], weights[variance]),
-                (seen[mean], seen[variance]),
-                (wanted[mean], wanted[variance]),
+    mended = _Mended(statistics(synthetic))
+    for related, wanted in reference.items():
+        if related[0] == subnetwork[0]:
+            seen = statistics(recalibrate(extract(reference_of or supernet, related), batches))
+            weight = _nearness(subnetwork, related)
+            mended.learn(seen, {name: wanted[name].to(device) for name in seen}, weight)
+    return Network(network.graph, {**synthetic.weights, **mended.statistics()}, network.eps)
+
+
+def _nearness(one: SubNetwork, other: SubNetwork) -> float:
+    """Weigh a reference by the choices in which it differs; one that differs in none is enough."""
+    return 1 / max(sum(a != b for a, b in zip(one, other, strict=True)), _SAME)
+
+
+class _Mended:
+    """A network's statistics, with what references say is wrong with them."""
+
+    def __init__(self, own: TensorMap) -> None:
+        self._own = own
+        self._sums: dict[str, Tensor] = {}
+
+    def learn(self, seen: TensorMap, wanted: TensorMap, weight: float) -> None:
+        """Take in what a reference saw in the same images, and what it sees in photos."""
+        for mean, variance in _pairs(seen):
+            if mean not in self._own:
+                continue
+            channels = min(len(self._own[mean]), len(seen[mean]))
+            own, from_images, from_photos = (
+                (named[mean][:channels], named[variance][:channels])
+                for named in (self._own, seen, wanted)
             )
-    return Network(network.graph, weights, network.eps)
+            shift, stretch = _correction(own, from_images, from_photos)
+            sums = self._sums.setdefault(mean, torch.zeros_like(self._own[mean]).repeat(3, 1))
+            sums[:, :channels] += weight * torch.stack([shift, stretch, torch.ones_like(shift)])
+
+    def statistics(self) -> dict[str, Tensor]:
+        """Return means and variances; a channel that no reference has is as the images say."""
+        found = dict(self._own)
+        for mean, variance in _pairs(self._own):
+            if mean in self._sums:
+                shift, stretch, weight = self._sums[mean]
+                weight = weight.clamp_min(torch.finfo(weight.dtype).tiny)
+                found[mean] = found[mean] + shift / weight
+                found[variance] = found[variance] * (stretch / weight).exp()
+        return found
 
 
-def _corrected(
+def _pairs(named: TensorMap) -> list[tuple[str, str]]:
+    """Return the names of (mean, variance) of every BatchNorm."""
+    stems = [name.removesuffix("mean") for name in named if name.endswith("running_mean")]
+    return [(f"{stem}mean", f"{stem}var") for stem in stems]
+
+
+def _correction(
     own: tuple[Tensor, Tensor], seen: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Correct (mean, variance), each (channels,), by another network's first channels."""
-    channels, tiny = len(own[0]), torch.finfo(torch.float32).tiny
-    seen_mean, seen_variance = (value[:channels] for value in seen)
-    wanted_mean, wanted_variance = (value[:channels] for value in wanted)
-    scale = (own[1] / seen_variance.clamp_min(tiny)).sqrt().clamp(*_SCALE_RATIOS)
-    stretch = (wanted_variance / seen_variance.clamp_min(tiny)).clamp(*_VARIANCE_RATIOS)
-    return own[0] + (wanted_mean - seen_mean) * scale, own[1] * stretch
+    """Return what to add to the mean, and to the logarithm of the variance: (channels,) each.
+
+    Each argument is (mean, variance): of the network at hand, and of a reference with the same
+    images and with photos.
+    """
+    tiny = torch.finfo(torch.float32).tiny
+    scale = (own[1] / seen[1].clamp_min(tiny)).sqrt().clamp(*_SCALE_RATIOS)
+    stretch = (wanted[1] / seen[1].clamp_min(tiny)).clamp(*_VARIANCE_RATIOS)
+    return (wanted[0] - seen[0]) * scale, stretch.log()
 
 
-def save_reference(reference: Reference, path: Path) -> None:
+def save_reference(reference: Reference, space: SearchSpace, path: Path) -> None:
     """Write a reference; OutputError when it cannot be written."""
     flat = {
-        f"{size}/{name}": value.contiguous()
-        for size, named in reference.items()
+        f"{space.text(subnetwork)}/{name}": value.contiguous()
+        for subnetwork, named in reference.items()
         for name, value in named.items()
     }
     write_atomically(path, save(flat))
 
 
-def load_reference(path: Path) -> Reference:
+def load_reference(path: Path, space: SearchSpace) -> Reference:
     """Read what ``save_reference`` wrote; CheckpointError when it is anything else."""
-    reference: dict[int, dict[str, Tensor]] = {}
+    reference: dict[SubNetwork, dict[str, Tensor]] = {}
     try:
         for key, value in load(path.read_bytes()).items():
-            size, _, name = key.partition("/")
-            reference.setdefault(int(size), {})[name] = value
-    except (OSError, SafetensorError, ValueError) as error:
+            text, _, name = key.partition("/")
+            reference.setdefault(space.parse(text), {})[name] = value
+    except (OSError, SafetensorError, FormatError) as error:
         raise CheckpointError(
             f"{path} holds no statistics of a supernet ({error}); restore it, or name your own "
             "images with --data"

@@ -179,7 +179,9 @@ class Specializer:
             photos = folder_images(data, np.random.default_rng(seed))
             return recalibrate(network, calibration_batches(photos, network.resolution))
         images = synthetic_images(self.called, files, self.spec.resolutions[-1])
-        reference = {} if files.reference is None else load_reference(files.reference)
+        reference = (
+            {} if files.reference is None else load_reference(files.reference, self.spec.space)
+        )
         return recalibrate_synthetically(
             family, subnetwork, images, reference, reference_of=family.whole.supernet
         )

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from ...tables.errors import FormatError
 from ..space import Population, SearchSpace
+from .denoise import Floats
 from .features import feature_starts, one_hot
 from .predictor import Layer, MlpPredictor
 
-Floats = NDArray[np.float64]
+FOLDS = 5
+"""Of cross-validations."""
 
 _PENALTIES: Floats = np.logspace(-2, 3, 11)
 _CONTEXT_FREEDOM = 10.0
@@ -28,7 +30,7 @@ class Fit:
 
     Attributes:
         predictor: fitted to all networks.
-        networks: how many there were.
+        networks: how many it learnt from.
         penalty: of the squared weights, chosen by cross-validation.
         kendall_tau: of held-out predictions against the measured accuracies, -1 to 1.
         mean_absolute_error: of held-out predictions, as a fraction.
@@ -48,7 +50,9 @@ def fit_ridge(
     population: Population,
     accuracies: Floats,
     rng: np.random.Generator,
-    folds: int = 5,
+    folds: int = FOLDS,
+    judged: NDArray[np.bool_] | None = None,
+    targets: Floats | None = None,
 ) -> Fit:
     """Fit a linear predictor, one weight for each choice, with penalised weights.
 
@@ -67,6 +71,9 @@ def fit_ridge(
         accuracies: top-1 as fractions: (n,).
         rng: deals the networks to the folds.
         folds: of the cross-validation.
+        judged: whether a network counts in the figures: (n,); all do where this is None.
+        targets: what is learnt in place of ``accuracies``, such as ``denoised`` ones: (n,). The
+            figures compare with ``accuracies`` in any case.
 
     Raises:
         FormatError: too few networks, one of them twice, or accuracies that teach nothing.
@@ -80,19 +87,21 @@ def fit_ridge(
         raise FormatError("a network is given twice: held-out figures would then be too good")
     if not np.isfinite(accuracies).all() or np.ptp(accuracies) == 0:
         raise FormatError("accuracies must be finite and differ, or there is nothing to learn")
+    wanted = accuracies if targets is None else targets
     fold = rng.permutation(len(accuracies)) % folds
     held_out = np.empty(len(accuracies))
     for index in range(folds):
         seen, unseen = fold != index, fold == index
-        predictor, _ = train_ridge(space, population[seen], accuracies[seen], fold[seen])
+        predictor, _ = train_ridge(space, population[seen], wanted[seen], fold[seen])
         held_out[unseen] = predictor.predict(population[unseen])
-    predictor, penalty = train_ridge(space, population, accuracies, fold)
+    predictor, penalty = train_ridge(space, population, wanted, fold)
+    counts = np.ones(len(accuracies), bool) if judged is None else judged
     return Fit(
         predictor,
         len(accuracies),
         penalty,
-        kendall_tau(held_out, accuracies),
-        float(np.abs(held_out - accuracies).mean()),
+        kendall_tau(held_out[counts], accuracies[counts]),
+        float(np.abs(held_out - accuracies)[counts].mean()),
         held_out,
     )
 

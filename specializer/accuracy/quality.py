@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..space import Population, SearchSpace
-from .fit import Floats, kendall_tau, train_ridge
+from .denoise import Floats
+from .fit import FOLDS, kendall_tau, train_ridge
 
-FOLDS = 5
 SMALLEST = 25
 REPEATS = 10
 
@@ -51,6 +51,7 @@ def learning_curve(
     space: SearchSpace,
     population: Population,
     accuracies: Floats,
+    targets: Floats,
     rng: np.random.Generator,
     repeats: int = REPEATS,
 ) -> list[Quality]:
@@ -62,7 +63,8 @@ def learning_curve(
     Args:
         space: of the networks.
         population: different networks: (n, 1 + slots).
-        accuracies: top-1 as fractions: (n,).
+        accuracies: top-1 as fractions, to be compared with: (n,).
+        targets: what is learnt: (n,).
         rng: parts the networks.
         repeats: how often.
 
@@ -81,7 +83,7 @@ def learning_curve(
         for index, size in enumerate([*sizes, most]):
             fold: NDArray[np.intp] = np.arange(size) % FOLDS
             chosen = learnt[:size]
-            predictor, _ = train_ridge(space, population[chosen], accuracies[chosen], fold)
+            predictor, _ = train_ridge(space, population[chosen], targets[chosen], fold)
             result = quality(predictor.predict(population[judged]), accuracies[judged])
             found[repeat, index] = result.kendall_tau, result.mean_absolute_error
     means = found.mean(axis=0).tolist()

@@ -23,6 +23,12 @@ def evaluate(
     count: Annotated[
         int, typer.Option("--count", min=18, help="Random sub-networks to evaluate.")
     ] = 300,
+    best: Annotated[
+        int,
+        typer.Option(
+            "--best", min=0, help="More of them: those that the predictor then holds for best."
+        ),
+    ] = 64,
     recalibrate_with: Annotated[
         Path | None,
         typer.Option(
@@ -100,7 +106,7 @@ def evaluate(
             seed,
             torch_device(device),
         )
-        run_evaluations(assignment, count, csv_path, workers, scheduler)
+        run_evaluations(assignment, count, best, csv_path, workers, scheduler)
     report = make_predictor_report(find_spec(supernet).space, table or csv_path, seed)
     report.fit.predictor.save(target)
     plot = report.save_plot(csv_path.with_suffix(".png"))
@@ -115,6 +121,7 @@ def evaluate(
 def run_evaluations(
     assignment: Assignment,
     count: int,
+    best: int,
     csv_path: Path,
     workers: int = 1,
     scheduler: str | None = None,
@@ -125,28 +132,30 @@ def run_evaluations(
     from ..allocator import keep_freed_memory
     from ..cluster import Cluster
     from ..evaluation_table import write_evaluations
-    from ..evaluations import evaluate_all
     from ..region import extremes_and_random
+    from ..survey import survey
 
     keep_freed_memory()
     evaluator = assignment.evaluator()
     many = workers > 1 or scheduler is not None
     spec = evaluator.supernet.spec
-    subnetworks = extremes_and_random(spec.space, count, np.random.default_rng(assignment.seed))
+    first = extremes_and_random(spec.space, count, np.random.default_rng(assignment.seed))
     with progress_bar() as bar:
-        task = bar.add_task("evaluate", total=len(subnetworks))
-        accuracies = evaluate_all(
+        task = bar.add_task("evaluate", total=len(first) + best)
+        evaluated = survey(
             Cluster(assignment, evaluator.subject, workers, scheduler) if many else evaluator,
             evaluator.supernet,
-            subnetworks,
+            first,
+            best,
+            assignment.seed,
             csv_path.with_suffix(".jsonl"),
             lambda done: bar.update(task, completed=done),
         )
-    write_evaluations(csv_path, spec, accuracies, evaluator.subject.judged_images)
+    write_evaluations(csv_path, spec, evaluated, evaluator.subject.judged_images)
 
 
 def _print(report: PredictorReport) -> None:
-    measured = report.measured
+    measured = report.evaluations.top1
     print_facts(
         f"Accuracy predictor of {report.space.name}",
         {
@@ -162,6 +171,20 @@ def _print(report: PredictorReport) -> None:
         ("resolution", *columns),
         ((label, *_row(found)) for label, found in report.by_context.items()),
     )
+    if report.favourites:
+        print_table(
+            "What the predictor held for best, and did not know yet",
+            ("round", "sub-networks", "measured top-1", "overrated by, points"),
+            (
+                (
+                    str(one.round),
+                    str(one.networks),
+                    f"{one.mean_top1:.1%}",
+                    f"{100 * one.overrated:+.2f}",
+                )
+                for one in report.favourites
+            ),
+        )
     if report.curve:
         print_table("How many evaluations are needed", columns, map(_row, report.curve))
 

@@ -21,7 +21,7 @@ from .output import note, print_facts, print_json
 if TYPE_CHECKING:
     from ..choice import Choice
 
-_EVALUATIONS = 100
+_RANDOM, _BEST = 100, 32
 """Sub-networks that a supernet without an accuracy predictor gets one from."""
 
 
@@ -86,7 +86,7 @@ def _fit_predictor(supernet: str, data: Path, seed: int) -> None:
     from .evaluate import run_evaluations
 
     note(
-        f"{supernet} has no accuracy predictor: evaluating {_EVALUATIONS} sub-networks on your "
+        f"{supernet} has no accuracy predictor: evaluating {_RANDOM + _BEST} sub-networks on your "
         "images first (sartor evaluate does more of it, on many processes)"
     )
     weights = find_supernet(supernet).weights
@@ -94,7 +94,7 @@ def _fit_predictor(supernet: str, data: Path, seed: int) -> None:
     assignment = Assignment(
         weights.resolve(), data.resolve(), seed=seed, device=torch_device("auto")
     )
-    run_evaluations(assignment, _EVALUATIONS, table)
+    run_evaluations(assignment, _RANDOM, _BEST, table)
     fit = make_predictor_report(find_spec(supernet).space, table, seed).fit
     fit.predictor.save(part_of(weights, ACCURACY))
 

@@ -15,18 +15,25 @@ import numpy as np
 import torch
 
 from ...tables.atomic import write_atomically
-from ..accuracy.fit import fit_ridge
 from ..calibration_set import contact_sheet, synthetic_images
 from ..checkpoint import Checkpoint, save_supernet
 from ..dataset import Dataset
 from ..evaluation_table import write_evaluations
 from ..evaluations import Evaluator, evaluate_all
 from ..images import ImageFolder
-from ..reference import load_reference, recalibrate_synthetically, save_reference, statistics
+from ..predictor_report import make_predictor_report
+from ..reference import (
+    load_reference,
+    recalibrate_synthetically,
+    reference_subnetworks,
+    save_reference,
+    statistics,
+)
 from ..region import draw_subnetworks, extremes, extremes_and_random
 from ..shipped import ACCURACY, CALIBRATION, REFERENCE, find_supernet, part_of
 from ..space import SubNetwork
 from ..supernets.elastic import ElasticMobileNetV3
+from ..survey import survey
 from .recipe import Recipe
 from .synthesize import synthesize
 from .trainer import LOG
@@ -112,38 +119,34 @@ def _fit(
     report: Report,
 ) -> None:
     """Evaluate sub-networks on the held-out images, and fit the accuracy predictor to them."""
-    space, count = supernet.spec.space, recipe.finish.evaluated
-    rng = np.random.default_rng(recipe.seed + 1)
-    drawn = draw_subnetworks(space, count, rng, recipe.region)
-    accuracies = evaluate_all(
+    space, wanted = supernet.spec.space, recipe.finish
+    # A search knows no regions: what it found would mostly be out of this one.
+    best = 0 if recipe.region else wanted.evaluated_best
+    evaluated = survey(
         chooser,
         supernet,
-        drawn,
+        draw_subnetworks(
+            space, wanted.evaluated, np.random.default_rng(recipe.seed + 1), recipe.region
+        ),
+        best,
+        recipe.seed,
         part_of(out, RUN) / EVALUATIONS,
-        lambda done: report("evaluate for the predictor", done, count),
+        lambda done: report("evaluate for the predictor", done, wanted.evaluated + best),
     )
-    write_evaluations(part_of(out, EVALUATED), supernet.spec, accuracies, len(data.held_out))
-    population = np.array(drawn, np.int16)
-    fit = fit_ridge(space, population, np.array([accuracies[one] for one in drawn]), rng)
-    _write_json(
-        part_of(out, PREDICTOR),
-        {
-            "networks": fit.networks,
-            "held_out_images": len(data.held_out),
-            "kendall_tau": fit.kendall_tau,
-            "mean_absolute_error": fit.mean_absolute_error,
-            "penalty": fit.penalty,
-        },
-    )
-    fit.predictor.save(part_of(out, ACCURACY))
+    table = part_of(out, EVALUATED)
+    write_evaluations(table, supernet.spec, evaluated, len(data.held_out))
+    found = make_predictor_report(space, table, recipe.seed)
+    _write_json(part_of(out, PREDICTOR), found.document())
+    found.save_plot(part_of(out, EVALUATED).with_suffix(".png"))
+    found.fit.predictor.save(part_of(out, ACCURACY))
 
 
 def _write_reference(evaluator: Evaluator, supernet: ElasticMobileNetV3, path: Path) -> None:
-    """Keep the largest sub-network's statistics from photos, at each resolution."""
-    space, sizes = supernet.spec.space, supernet.spec.resolutions
-    largest = [(context, *space.largest[1:]) for context in range(len(space.contexts))]
-    found = [statistics(evaluator.network(subnetwork)) for subnetwork in largest]
-    save_reference(dict(zip(sizes, found, strict=True)), path)
+    """Keep the extremes' statistics from photos, at each resolution."""
+    space = supernet.spec.space
+    related = reference_subnetworks(space)
+    found = {subnetwork: statistics(evaluator.network(subnetwork)) for subnetwork in related}
+    save_reference(found, space, path)
 
 
 def _make_sheet(
@@ -189,10 +192,10 @@ def _judge(
         if files.calibration is None
         else synthetic_images(str(out), files, supernet.spec.resolutions[-1])
     )
-    reference = {} if files.reference is None else load_reference(files.reference)
+    reference = {} if files.reference is None else load_reference(files.reference, space)
     rng = np.random.default_rng(recipe.seed + 3)
     judged = extremes_and_random(space, recipe.finish.judged, rng, recipe.region)
-    top1 = evaluate_all(
+    scores = evaluate_all(
         judge,
         supernet,
         judged,
@@ -203,9 +206,9 @@ def _judge(
         {
             "subnetwork": space.text(subnetwork),
             "multiply_adds": supernet.spec.graph(subnetwork).multiply_adds,
-            "top1": accuracy,
+            "top1": score.top1,
         }
-        for subnetwork, accuracy in top1.items()
+        for subnetwork, score in scores.items()
     ]
     compared = list(zip(rows, judged, strict=False))[: COMPARED if sheet else 0]
     for done, (row, subnetwork) in enumerate(compared, 1):

@@ -91,6 +91,7 @@ class Finish:
     Attributes:
         recalibration_images: photos that BatchNorm is recalibrated with.
         evaluated: random sub-networks that the accuracy predictor learns from; 0 makes none.
+        evaluated_best: more of them: those that it holds for the best by then, in rounds.
         judged: random sub-networks evaluated on the validation split for the record.
         synthetic_images: for recalibration without photos, a multiple of ten; 0 makes none.
         synthesis_steps: of the optimizer that makes them.
@@ -98,6 +99,7 @@ class Finish:
 
     recalibration_images: int = 256
     evaluated: int = 200
+    evaluated_best: int = 64
     judged: int = 20
     synthetic_images: int = 0
     synthesis_steps: int = 240
@@ -108,6 +110,7 @@ class Finish:
             self.evaluated == 0 or self.evaluated >= 20,
             "finish: evaluated must be 0 or at least 20, or no predictor can be fitted",
         )
+        _require(self.evaluated_best >= 0, "finish: evaluated_best cannot be < 0")
         _require(
             self.synthetic_images >= 0 and self.synthetic_images % 10 == 0,
             "finish: synthetic_images must be a multiple of ten",

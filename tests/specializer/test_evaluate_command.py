@@ -20,6 +20,7 @@ from sartor.specializer.accuracy.predictor import MlpPredictor
 from sartor.specializer.assignment import Assignment
 from sartor.specializer.checkpoint import Checkpoint, save_supernet
 from sartor.specializer.cluster import Cluster
+from sartor.specializer.evaluate import Score
 from sartor.specializer.region import extremes_and_random
 from sartor.specializer.space import SubNetwork
 from sartor.tables.errors import (
@@ -58,10 +59,10 @@ def assignment(supernet: Path, data: Path) -> Assignment:
 
 
 def evaluate(supernet: Path, data: Path, out: Path, *options: object) -> Finished:
-    """Evaluate twenty sub-networks in this process."""
+    """Evaluate twenty sub-networks and up to six favourites in this process."""
     return sartor(
-        *("evaluate", "--supernet", supernet, "--data", data, "--count", 18, "--device", "cpu"),
-        *("--out", out, "--recalibration-images", 9, *options),
+        *("evaluate", "--supernet", supernet, "--data", data, "--count", 18, "--best", 6),
+        *("--device", "cpu", "--out", out, "--recalibration-images", 9, *options),
     )
 
 
@@ -100,14 +101,18 @@ def test_evaluations_become_a_table_a_predictor_and_a_report(
     out = tmp_path / "results" / "tiny.csv"
     report = evaluate(supernet, data, out, "--json").document
     rows = rows_of(out)
-    assert [row["subnetwork"] for row in rows] == [
-        SPACE.text(subnetwork) for subnetwork in drawn(18)
-    ]
+    texts = [row["subnetwork"] for row in rows]
+    assert texts[:20] == [SPACE.text(subnetwork) for subnetwork in drawn(18)]
+    assert 20 < len(set(texts)) == len(texts) <= 26
+    assert [int(row["round"]) for row in rows] == sorted(int(row["round"]) for row in rows)
+    assert {row["round"] for row in rows[:20]} == {"0"} != {row["round"] for row in rows[20:]}
     largest = SMALL.graph(SPACE.largest)
     assert rows[0]["multiply_adds"] == str(largest.multiply_adds)
     assert rows[0]["parameters"] == str(largest.parameters)
     assert {row["images"] for row in rows} == {"15"}
-    assert report["networks"] == 20
+    assert report["networks"] == len(rows)
+    assert sum(one["networks"] for one in report["favourites"]) == len(rows) - 20
+    assert sum(one["networks"] for one in report["by_resolution"].values()) == 20
     assert report["csv"] == str(out)
     assert report["predictor"] == str(tmp_path / "tiny.accuracy.npz")
     assert set(report["by_resolution"]) == {"32", "48"}
@@ -133,7 +138,8 @@ def test_a_killed_command_goes_on_and_ends_with_the_same_table(
     assert evaluate(supernet, data, whole).exit_code == 0
     argv = [
         *(str(PROGRAM), "evaluate", "--supernet", str(supernet), "--data", str(data)),
-        *("--count", "18", "--out", str(out), "--recalibration-images", "9", "--device", "cpu"),
+        *("--count", "18", "--best", "6", "--out", str(out), "--recalibration-images", "9"),
+        *("--device", "cpu"),
     ]
     with subprocess.Popen(argv, stderr=subprocess.DEVNULL, env=one_thread()) as running:
         wait_until(lambda: lines_in(out.with_suffix(".jsonl")) > 3)
@@ -141,7 +147,7 @@ def test_a_killed_command_goes_on_and_ends_with_the_same_table(
     assert not out.exists()
     journal = out.with_suffix(".jsonl")
     kept = journal.read_bytes()
-    assert 3 < kept.count(b"\n") < 21
+    assert 3 < kept.count(b"\n") < 21 + 6
     assert evaluate(supernet, data, out).exit_code == 0
     assert journal.read_bytes().startswith(kept.rpartition(b"\n")[0])
     assert out.read_bytes() == whole.read_bytes()
@@ -157,7 +163,7 @@ def test_two_processes_find_the_same_and_listen_to_this_host_alone(
     wanted = drawn(4)
     evaluator = assignment.evaluator()
     expected = dict(evaluator.evaluate(wanted))
-    found: dict[SubNetwork, float] = {}
+    found: dict[SubNetwork, Score] = {}
     with no_noise():
         for subnetwork, accuracy in Cluster(assignment, evaluator.subject, 2).evaluate(wanted):
             found[subnetwork] = accuracy
@@ -179,7 +185,7 @@ def listening() -> set[str]:
 def test_a_killed_worker_loses_nothing(assignment: Assignment) -> None:
     wanted = drawn(10)
     evaluator = assignment.evaluator()
-    found: dict[SubNetwork, float] = {}
+    found: dict[SubNetwork, Score] = {}
     with no_noise():
         for subnetwork, accuracy in Cluster(assignment, evaluator.subject, 2).evaluate(wanted):
             if not found:
@@ -291,6 +297,12 @@ def write_csv(path: Path, count: int = 60) -> Path:
     return path
 
 
+def more(text: str, column: str, right: str, wrong: str) -> str:
+    """Add a column with something wrong in its second row."""
+    header, first, second, *rest = text.splitlines()
+    return "\n".join([f"{header},{column}", f"{first},{right}", f"{second},{wrong}", *rest])
+
+
 def test_a_table_is_enough(supernet: Path, tmp_path: Path) -> None:
     table, chosen = write_csv(tmp_path / "given.csv"), tmp_path / "chosen.npz"
     before = table.read_bytes()
@@ -314,6 +326,10 @@ def test_a_table_is_enough(supernet: Path, tmp_path: Path) -> None:
         (lambda text: text.replace("top1", "top5"), "has no column 'top1'"),
         (lambda text: text.replace("32:", "31:", 1), "row 3: .*is no sub-network of"),
         (lambda text: text.replace(",0.5", ",x", 1), "row 2: could not convert"),
+        (lambda text: more(text, "round", "0", "-1"), "row 3: round is -1; want 0 or more"),
+        (lambda text: more(text, "round", "0", "one"), "row 3: invalid literal"),
+        (lambda text: more(text, "images", "9", "0"), "row 3: images is 0; want 1 or more"),
+        (lambda text: more(text, "log_likelihood", "-1", "2"), "row 3: log_likelihood is 2"),
         (lambda text: text.replace(",0.5", ",50.5", 1), "row 2: top1 is 50.5.*; want a fraction"),
         (lambda text: text.replace(",0.5", ",nan", 1).replace("nan", "nan,", 1), "row 2: top1"),
         (lambda text: text + text.partition("\n")[2], "given twice"),

@@ -42,13 +42,16 @@ def test_accuracies_are_those_of_the_network_as_it_runs(
     parts: tuple[ImageFolder, ImageFolder],
 ) -> None:
     judge = evaluator(parts)
-    for subnetwork, accuracy in judge.evaluate(some(4)):
+    for subnetwork, found in judge.evaluate(some(4)):
         network = judge.network(subnetwork)
         images = decode(parts[1], network.resolution)
         (batch,) = images.batches()
-        right = network.run(batch).argmax(1) == images.labels
-        assert accuracy == pytest.approx(float(right.double().mean()))
-        assert accuracy == top1(network, images)
+        logits = network.run(batch)
+        right = logits.argmax(1) == images.labels
+        assert found.top1 == pytest.approx(float(right.double().mean()))
+        assert found.top1 == top1(network, images)
+        chances = logits.double().log_softmax(1)[range(len(logits)), images.labels]
+        assert found.log_likelihood == pytest.approx(float(chances.mean()), rel=1e-4)
 
 
 def test_batches_for_recalibration_are_of_nearly_one_size() -> None:
@@ -66,7 +69,8 @@ def test_a_journal_is_gone_on_with(parts: tuple[ImageFolder, ImageFolder], tmp_p
     lines = journal.read_bytes().splitlines(keepends=True)
     assert json.loads(lines[1]) == {
         "subnetwork": SPACE.text(wanted[0]),
-        "top1": whole[wanted[0]],
+        "top1": whole[wanted[0]].top1,
+        "log_likelihood": whole[wanted[0]].log_likelihood,
         "images": 9,
     }
     for torn in (b"".join(lines[:3]) + lines[3][:20], lines[0][:30], b""):
@@ -84,7 +88,7 @@ def test_what_the_journal_knows_is_not_evaluated_again(
     changed = changed.replace('"top1": ', '"top1": 0.25, "was": ')
     journal.write_text(changed)
     known = evaluate_all(evaluator(parts), random_supernet(), wanted, journal)
-    assert set(known.values()) == {0.25}
+    assert {score.top1 for score in known.values()} == {0.25}
     assert journal.read_text() == changed
 
 

@@ -90,6 +90,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
         finish=Finish(
             recalibration_images=draw(st.integers(1, 1000)),
             evaluated=draw(st.sampled_from([0, 20, 300])),
+            evaluated_best=draw(whole),
             judged=draw(whole),
             synthetic_images=10 * draw(st.integers(0, 20)),
             synthesis_steps=draw(st.integers(1, 1000)),
@@ -236,6 +237,7 @@ def test_recipes_that_make_no_sense(change: dict[str, object], complaint: str) -
         {"recalibration_images": 0},
         {"evaluated": 19},
         {"evaluated": -20},
+        {"evaluated_best": -1},
         {"synthetic_images": 15},
         {"synthetic_images": -10},
         {"judged": -1},

@@ -100,8 +100,8 @@ def test_the_most_accurate_rival_is_chosen_and_of_equals_the_faster() -> None:
 
 def test_only_networks_that_can_meet_a_specialised_one_are_evaluated() -> None:
     latencies = timed({(0,): 1.0, (1,): 5.0, (2,): 0.9, (3,): 4.0, (4,): 6.0, (5,): 4.9, (6,): 0.5})
-    fast = Case(1.1, (0,), 0.5, near=((2,), (3,)))  # (3,) turned out too slow for its budget
-    slow = Case(5.5, (1,), 0.5, near=((4,), (5,)))
+    fast = Case(1.1, (0,), near=((2,), (3,)))  # (3,) turned out too slow for its budget
+    slow = Case(5.5, (1,), near=((4,), (5,)))
     entered = Contest((fast, slow), random=((6,), (3,)), uniform=((4,),))
     assert set(entered.subnetworks) == set(latencies)
     assert entered.comparable(latencies) == ((0,), (1,), (6,), (2,), (3,), (5,))
@@ -219,6 +219,9 @@ def test_the_benchmark_compares_draws_and_resumes(chain: Chain, tmp_path: Path) 
     assert "flatters" in first.stdout
     assert outcome["images"] == 6
     assert len(outcome["rounds"]) == 2
+    budgets = [str(one["budget_ms"]) for one in outcome["rounds"]]
+    subprocess.run([*command, "--budgets-ms", *budgets], capture_output=True, check=True)
+    assert json.loads(result.read_text()) == outcome
     for one in outcome["rounds"]:
         specialised = one["specialised"]
         assert 0 <= specialised["accuracy"] <= 1

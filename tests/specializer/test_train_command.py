@@ -359,7 +359,7 @@ def test_killed_twenty_times_it_comes_to_the_same_weights(data: Path, tmp_path: 
 
 @pytest.mark.slow
 def test_a_signal_stops_the_finishing_stages_too(data: Path, tmp_path: Path) -> None:
-    many = replace(SMOKE.finish, evaluated=200)
+    many = replace(SMOKE.finish, evaluated=200, evaluated_best=0)
     mine, out = tmp_path / "mine.toml", tmp_path / "my.safetensors"
     mine.write_text(recipe_text(replace(SMOKE, width=0.25, start="random", finish=many)))
     evaluations = run_of(out) / "evaluations.jsonl"
