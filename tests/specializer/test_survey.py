@@ -93,6 +93,11 @@ def test_a_survey_that_was_broken_off_goes_on(tmp_path: Path) -> None:
         assert reports[-1] == len(whole)
 
 
+def test_fewer_favourites_than_rounds_are_enough(tmp_path: Path) -> None:
+    found = survey(Saturating(), random_supernet(), FIRST, 2, 0, tmp_path / "j.jsonl")
+    assert [one.round for one in found.values()] == [0] * 60 + [1, 2]
+
+
 def test_a_survey_without_favourites_is_what_was_asked_for(tmp_path: Path) -> None:
     folder = ImageFolder.scan(draw_images(tmp_path / "images", ("blue", "green", "red"), 6))
     calibration, judged = folder.split(9, 0)
