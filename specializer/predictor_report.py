@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..tables.atomic import write_atomically
-from .accuracy.fit import FOLDS, Fit, fit_ridge, train_ridge
+from .accuracy.fit import FOLDS, Fit, check_enough, fit_ridge, train_ridge
 from .accuracy.quality import Quality, learning_curve, quality_by_context
 from .evaluation_table import Evaluations, read_evaluations
 from .shipped import ACCURACY, find_supernet, part_of, shipped_supernets
@@ -91,6 +91,7 @@ def make_predictor_report(space: SearchSpace, table: Path, seed: int) -> Predict
     evaluations = read_evaluations(table, space)
     rng = np.random.default_rng(seed)
     free = evaluations.rounds == 0
+    check_enough(int(free.sum()))
     fit = fit_ridge(
         space,
         evaluations.population,

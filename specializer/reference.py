@@ -69,6 +69,9 @@ def recalibrate_synthetically(
 
     Returns:
         The network with its BatchNorm statistics.
+
+    Raises:
+        CheckpointError: the reference is of another supernet.
     """
     network = extract(supernet, subnetwork)
     device = next(iter(network.weights.values())).device
@@ -78,9 +81,20 @@ def recalibrate_synthetically(
     for related, wanted in reference.items():
         if related[0] == subnetwork[0]:
             seen = statistics(recalibrate(extract(reference_of or supernet, related), batches))
+            _check(supernet.spec.space.text(related), wanted, seen)
             weight = _nearness(subnetwork, related)
             mended.learn(seen, {name: wanted[name].to(device) for name in seen}, weight)
     return Network(network.graph, {**synthetic.weights, **mended.statistics()}, network.eps)
+
+
+def _check(related: str, wanted: TensorMap, seen: TensorMap) -> None:
+    """Raise CheckpointError where a reference is not of this supernet."""
+    for name, value in seen.items():
+        if name not in wanted or wanted[name].shape != value.shape:
+            raise CheckpointError(
+                f"the supernet's statistics lack {name} of {related}, or have it of another width; "
+                "restore them, or name your own images with --data"
+            )
 
 
 def _nearness(one: SubNetwork, other: SubNetwork) -> float:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ..tables.kinds import multiply_adds
-from .accuracy.fit import FOLDS, train_ridge
+from .accuracy.fit import FOLDS, check_enough, train_ridge
 from .cost import compile_cost
 from .evaluation_table import Evaluated, evaluations_of
 from .evaluations import Evaluates, evaluate_all
@@ -56,6 +56,8 @@ def survey(
         CheckpointError, DatasetError, OutputError: as ``evaluate_all``.
         FormatError: ``first`` is too little to learn from, and favourites are wanted.
     """
+    if best:
+        check_enough(len(first))
     scores = evaluate_all(evaluator, supernet, first, journal, report)
     found = {subnetwork: Evaluated(score) for subnetwork, score in scores.items()}
     if not best:

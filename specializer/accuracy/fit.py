@@ -78,11 +78,9 @@ def fit_ridge(
     Raises:
         FormatError: too few networks, one of them twice, or accuracies that teach nothing.
     """
-    if len(population) != len(accuracies) or len(population) < 4 * folds:
-        raise FormatError(
-            f"{len(population)} networks with {len(accuracies)} accuracies cannot fit a predictor "
-            f"in {folds} folds: evaluate at least {4 * folds}"
-        )
+    check_enough(min(len(population), len(accuracies)), folds)
+    if len(population) != len(accuracies):
+        raise FormatError(f"{len(population)} networks have {len(accuracies)} accuracies")
     if len(np.unique(population, axis=0)) < len(population):
         raise FormatError("a network is given twice: held-out figures would then be too good")
     if not np.isfinite(accuracies).all() or np.ptp(accuracies) == 0:
@@ -104,6 +102,15 @@ def fit_ridge(
         float(np.abs(held_out - accuracies)[counts].mean()),
         held_out,
     )
+
+
+def check_enough(networks: int, folds: int = FOLDS) -> None:
+    """Raise FormatError where there are too few networks to fit a predictor to, and judge it."""
+    if networks < 4 * folds:
+        raise FormatError(
+            f"{networks} networks that were chosen by no predictor cannot fit one in {folds} "
+            f"folds: evaluate at least {4 * folds}"
+        )
 
 
 def train_ridge(

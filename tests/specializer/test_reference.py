@@ -91,6 +91,17 @@ def test_related_networks_come_closer_to_what_photos_give_with_every_reference()
     assert two < 0.9 * one
 
 
+def test_a_reference_of_another_supernet_is_refused(supernet: ElasticMobileNetV3) -> None:
+    space = supernet.spec.space
+    reference = seen_in(squares(0, 6), supernet, [space.smallest])
+    name, value = next(iter(reference[space.smallest].items()))
+    for wrong in ({}, {**reference[space.smallest], name: value[1:]}):
+        with pytest.raises(SartorError, match=f"lack {name} of"):
+            recalibrate_synthetically(
+                supernet, space.smallest, squares(1, 12), {space.smallest: wrong}
+            )
+
+
 def test_other_resolutions_correct_nothing(supernet: ElasticMobileNetV3) -> None:
     space = supernet.spec.space
     *_, far = reference_subnetworks(space)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from sartor.specializer.cost import compile_cost
 from sartor.specializer.evaluate import Score
@@ -21,6 +22,7 @@ from sartor.specializer.region import draw_subnetworks
 from sartor.specializer.search.favourites import favourites
 from sartor.specializer.space import SubNetwork
 from sartor.specializer.survey import survey
+from sartor.tables.errors import FormatError
 from sartor.tables.kinds import multiply_adds
 
 from .torch_tools import SMALL, draw_images, random_supernet
@@ -91,6 +93,21 @@ def test_a_survey_that_was_broken_off_goes_on(tmp_path: Path) -> None:
         assert len(judge.asked) == len(lines) - kept
         assert reports == sorted(reports)
         assert reports[-1] == len(whole)
+
+
+def test_too_few_to_learn_from_is_told_before_any_is_evaluated(tmp_path: Path) -> None:
+    judge = Saturating()
+    with pytest.raises(FormatError, match=r"19 networks .* evaluate at least 20"):
+        survey(judge, random_supernet(), FIRST[:19], 4, 0, tmp_path / "j.jsonl")
+    assert not judge.asked
+
+
+def test_a_table_of_favourites_alone_fits_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "e.csv"
+    rows = [f"{SPACE.text(one)},0.{index},1" for index, one in enumerate(FIRST, 10)]
+    path.write_text("\n".join(["subnetwork,top1,round", *rows]))
+    with pytest.raises(FormatError, match=r"0 networks .* evaluate at least 20"):
+        make_predictor_report(SPACE, path, 0)
 
 
 def test_fewer_favourites_than_rounds_are_enough(tmp_path: Path) -> None:
