@@ -159,13 +159,13 @@ def latencies_ms(files: Files, passes: int, rounds: int, threads: int) -> dict[s
     for _ in range(passes):
         with AgentSession(find_device("local"), find_runtime("litert"), threads) as session:
             jobs = {
-                maker: MeasureJob(session.place(content), WINDOW_MS, keep=True)
+                maker: MeasureJob((session.place(content),), WINDOW_MS, keep=True)
                 for maker, content in files.items()
             }
             order = [maker for _ in range(rounds) for maker in rng.permutation(list(files))]
             medians: dict[str, list[float]] = {maker: [] for maker in files}
             answers = session.measure(jobs[maker] for maker in order)
-            for maker, answer in zip(order, answers, strict=True):
+            for maker, (answer,) in zip(order, answers, strict=True):
                 if not isinstance(answer, Timing):
                     sys.exit(f"LiteRT cannot run the file of {maker}: {answer.reason}")
                 medians[maker].append(median(answer.samples_us) / 1000)

@@ -2,11 +2,13 @@
 
     python benchmarks/prediction.py                     # every runtime
     python benchmarks/prediction.py --runtime litert
+    python benchmarks/prediction.py --runtime onnxruntime:optimization=extended
 
 In one run, interleaved and in random order, it measures every operator that the supernet can
 reach, the networks that calibrate a latency table, and random sub-networks. The table then
-predicts the random ones, from the operators and the calibration networks alone. Beside it stands
-what multiply-adds would have predicted: a line fitted to the same calibration networks.
+predicts the random ones, from the operators and the calibration networks alone. Beside it stand
+the plain sum of operators, what multiply-adds would have predicted (a line fitted to the same
+calibration networks), and the noise floor: how well the measurement predicts itself.
 
 Interrupt it at any time: the same command goes on where it stopped. For figures worth quoting the
 machine has to be quiet.
@@ -17,25 +19,30 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sartor.devices import find_device
-from sartor.profiler import RUNTIMES, Progress, collect, make_plan
+from sartor.profiler import RUNTIMES, Progress, collect, find_runtime, make_plan
 from sartor.specializer.cli.options import DEFAULT_SUPERNET
-from sartor.specializer.cli.output import print_facts, print_json, print_table, progress_bar
+from sartor.specializer.cli.output import note, print_facts, print_json, print_table, progress_bar
 from sartor.specializer.cost import calibration_networks, reachable_operators
 from sartor.specializer.shipped import find_spec
 from sartor.specializer.supernets.supernet import Supernet
-from sartor.tables import Condition, LatencyTable, NetworkMeasurement, SartorError, Store
+from sartor.tables import Condition, LatencyTable, Network, NetworkMeasurement, SartorError, Store
 from sartor.tables.errors import MeasurementError
 from sartor.tables.graph import Graph
 
 STORE = Path(__file__).resolve().parent.parent / "build" / "prediction.sqlite"
-CALIBRATION_NETWORKS = 5  # as `sartor profile` measures by default
+CALIBRATION_NETWORKS = 8  # as `sartor profile` measures by default
+CONDITIONS = tuple(
+    ":".join(filter(None, (name, options)))
+    for name, runtime in sorted(RUNTIMES.items())
+    for options in runtime.options
+)
 
 Floats = NDArray[np.float64]
 
@@ -81,7 +88,11 @@ class Outcome:
         predicted_ms: of each, by the table.
         baseline_ms: of each, by a line over multiply-adds.
         table: score of the table.
+        plain_sum: score of the sum of operators, without calibration.
         baseline: score of the line.
+        noise_mape: error of a measured latency itself, as its passes show it: half of what two
+            halves of the passes differ by.
+        calibration: the table's line from sums to networks.
         coverage: share of networks measured within their predicted intervals.
         promised_coverage: share that the table claims.
         margin: half-width of the intervals, relative to the prediction.
@@ -95,7 +106,10 @@ class Outcome:
     predicted_ms: tuple[float, ...]
     baseline_ms: tuple[float, ...]
     table: Score
+    plain_sum: Score
     baseline: Score
+    noise_mape: float
+    calibration: str
     coverage: float
     promised_coverage: float
     margin: float
@@ -117,7 +131,7 @@ def evaluate(
     table: LatencyTable, calibration: Sequence[Graph], held_out: Sequence[Graph]
 ) -> Outcome:
     """Predict networks of a table as if it had not measured them, and compare."""
-    blind = replace(table, networks=_measurements(table, calibration))
+    blind = table.without({Network(graph.name, graph.operators) for graph in held_out})
     predictions = [blind.predict(graph.operators) for graph in held_out]
     measured_ms = _latencies_ms(table, held_out)
     predicted_ms = np.array([prediction.latency_ms for prediction in predictions])
@@ -136,7 +150,12 @@ def evaluate(
         predicted_ms=tuple(predicted_ms.tolist()),
         baseline_ms=tuple(baseline_ms.tolist()),
         table=Score.of(predicted_ms, measured_ms),
+        plain_sum=Score.of(
+            np.array([table.sum_ms(graph.operators) for graph in held_out]), measured_ms
+        ),
         baseline=Score.of(baseline_ms, measured_ms),
+        noise_mape=noise(_measurements(table, held_out)),
+        calibration=blind.calibration.formula,
         coverage=float(np.mean(held)),
         promised_coverage=blind.calibration.coverage,
         margin=blind.calibration.margin,
@@ -148,6 +167,17 @@ def fit_line(sizes: Floats, latencies_ms: Floats) -> Callable[[Floats], Floats]:
     terms = np.stack([1 / latencies_ms, sizes / latencies_ms], axis=1)
     (start, slope), *_ = np.linalg.lstsq(terms, np.ones(len(sizes)), rcond=None)
     return lambda others: start + slope * others
+
+
+def noise(networks: Sequence[NetworkMeasurement]) -> float:
+    """Estimate the mean relative error of measured latencies from two halves of their passes."""
+    halves = [
+        [np.median(whole.measurement.window_medians_ms[start::2]) for start in (0, 1)]
+        for whole in networks
+        if len(whole.measurement.windows) > 1
+    ]
+    one, other = np.array(halves).reshape(-1, 2).T
+    return float(np.abs(one / other - 1).mean()) / 2 if halves else float("nan")
 
 
 def _measurements(table: LatencyTable, graphs: Sequence[Graph]) -> tuple[NetworkMeasurement, ...]:
@@ -169,20 +199,32 @@ def _ranks(values: Floats) -> NDArray[np.intp]:
     return values.argsort().argsort()
 
 
-def measure(arguments: argparse.Namespace, runtime: str) -> Outcome:
-    """Measure for one runtime whatever the store does not hold yet, and evaluate."""
-    spec, name = find_spec(arguments.supernet), f"prediction-{runtime}"
+def measure(arguments: argparse.Namespace, called: str) -> Outcome:
+    """Measure for one condition whatever the store does not hold yet, and evaluate."""
+    runtime, _, options = called.partition(":")
+    spec, name = find_spec(arguments.supernet), f"prediction-{called.replace(':', '-')}"
     calibration = calibration_networks(spec, CALIBRATION_NETWORKS)
     held_out = random_networks(spec, arguments.count, arguments.seed)
-    plan = make_plan(reachable_operators(spec), (*calibration, *held_out), arguments.passes)
+    plan = make_plan(
+        reachable_operators(spec),
+        (*calibration, *held_out),
+        arguments.passes,
+        framed=find_runtime(runtime).frames(options),
+        most_passes=arguments.most_passes,
+    )
     rng = np.random.default_rng(arguments.seed)
+    condition = Condition(runtime, options=options)
     with Store.open(arguments.store) as store, progress_bar() as bar:
-        task = bar.add_task(runtime, total=plan.windows)
+        task = bar.add_task(called, total=plan.windows)
 
         def show(done: Progress) -> None:
-            bar.update(task, completed=done.windows + done.failures)
+            bar.update(task, completed=done.windows + done.failures, total=done.of_windows)
 
-        collect(find_device("local"), store, name, plan, Condition(runtime), rng, show)
+        report = collect(find_device("local"), store, name, plan, condition, rng, show)
+        note(
+            f"{called}: {report.measured} windows in {report.seconds:.0f} s, the device at work "
+            f"{report.busy_share:.0%} of it, {len(report.unsteady)} subjects not steady"
+        )
         return evaluate(store.load(name), calibration, held_out)
 
 
@@ -193,6 +235,8 @@ def show(outcome: Outcome) -> None:
         {
             "networks": len(outcome.networks),
             "latencies": f"{min(outcome.measured_ms):.2f}–{max(outcome.measured_ms):.2f} ms",
+            "calibration": outcome.calibration,
+            "noise floor": f"{outcome.noise_mape:.1%}: how far off a measured latency itself is",
             "interval": f"± {outcome.margin:.1%} holds {outcome.coverage:.0%} of them "
             f"(promised: {outcome.promised_coverage:.0%})",
         },
@@ -202,7 +246,11 @@ def show(outcome: Outcome) -> None:
         ("by", "MAPE", "within ±5 %", "within ±10 %", "Spearman"),
         (
             (by, f"{s.mape:.1%}", f"{s.within_5:.0%}", f"{s.within_10:.0%}", f"{s.spearman:.3f}")
-            for by, s in (("latency table", outcome.table), ("multiply-adds", outcome.baseline))
+            for by, s in (
+                ("latency table", outcome.table),
+                ("plain sum of operators", outcome.plain_sum),
+                ("multiply-adds", outcome.baseline),
+            )
         ),
     )
 
@@ -213,10 +261,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runtime", action="append", choices=sorted(RUNTIMES), help="all if none")
+    parser.add_argument("--runtime", action="append", choices=CONDITIONS, help="all if none")
     parser.add_argument("--supernet", default=DEFAULT_SUPERNET, help="name, or file of weights")
-    parser.add_argument("--count", type=int, default=20, help="random networks (20)")
+    parser.add_argument("--count", type=int, default=50, help="random networks (50)")
     parser.add_argument("--passes", type=int, default=3, help="processes that time each (3)")
+    parser.add_argument("--most-passes", type=int, default=8, help="while it is not steady (8)")
     parser.add_argument("--seed", type=int, default=1, help="of networks and order (1)")
     parser.add_argument("--store", default=str(STORE), help="where measurements are kept")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -224,7 +273,7 @@ def main() -> None:
     if arguments.count < 2:
         parser.error("--count: a rank correlation takes at least 2 networks")
     try:
-        runtimes = arguments.runtime or sorted(RUNTIMES)
+        runtimes = arguments.runtime or CONDITIONS
         outcomes = [measure(arguments, runtime) for runtime in runtimes]
     except SartorError as error:
         sys.exit(f"prediction: {error}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from statistics import median
@@ -16,7 +16,8 @@ from ..devices.device import Device
 from ..tables.errors import AgentError, DeviceError, DeviceTimeoutError, SartorError
 from ..tables.measurement import Window
 from ..tables.provenance import Condition
-from ..tables.subject import Network, Subject
+from ..tables.subject import Subject
+from .batches import Batch, make_batches
 from .identity import identify
 from .messages import MeasureJob, Refusal, Timing
 from .plan import Plan, Target, coverage
@@ -28,16 +29,16 @@ from .session import AgentSession
 if TYPE_CHECKING:
     from ..tables.store import Store
 
-REFERENCE_EVERY = 12
-"""Subjects between two windows of the reference model."""
+STEADY = 0.01
+"""A latency is steady when half its 95 % confidence interval is at most this share of it."""
 
-_WINDOW_MS = 20
-_WARMUP_MS = 5
-_NETWORK_WINDOW_MS = 200  # there are few, and all predictions hang on them
-_NETWORK_WARMUP_MS = 50
+_WINDOW_MS = 8
+_NETWORK_WINDOW_MS = 240  # there are few, and all predictions hang on them
+_NETWORK_WARMUP_MS = 60
+_NETWORK_LOADS = 4
 _REFERENCE_WINDOW_MS = 40
-_WRITTEN_AHEAD = 4
-_MAX_DEATHS_IN_A_ROW = 10
+_WRITTEN_AHEAD = 2
+_MAX_DEATHS_IN_A_ROW = 12  # finding the one of 128 models that kills agents takes 9
 
 
 def collect(
@@ -51,11 +52,14 @@ def collect(
 ) -> CollectionReport:
     """Measure whatever of a plan a table does not hold yet.
 
-    Every pass runs in a fresh agent, in random order, with a window of the reference model first
-    and after every 12 subjects. A window is in the store before the next is asked for its turn,
-    so this process and the agent may be killed at any moment: a rerun measures only what is
-    missing. A subject that the runtime refuses, or that kills two agents, is given up with a
-    reason in the store; a rerun tries it once more.
+    Every pass runs in a fresh agent. Operators are measured in batches, in turns and cold, as
+    ``time_rounds`` does; a network by itself, again and again. Batches come in random order, a
+    window of the reference model before each. After the plan's passes, subjects that are not
+    steady get further ones, up to the plan's most.
+
+    A batch is in the store before the next but one begins, so this process and the agent may be
+    killed at any moment: a rerun measures only what is missing. A subject that the runtime refuses,
+    or that kills two agents, is given up with a reason in the store; a rerun tries it once more.
 
     Args:
         device: to measure on.
@@ -63,7 +67,7 @@ def collect(
         table: its name.
         plan: what to measure.
         condition: how the runtime is to run.
-        rng: decides the order.
+        rng: decides batches and their order.
         progress: is told after every subject.
 
     Raises:
@@ -79,17 +83,26 @@ def collect(
     with store.lease(table):
         done = store.done(table)
         resumed = coverage(plan, done).windows
-        run = _Run(device, store, table, plan, condition, progress, resumed)
+        run = _Run(device, store, table, condition, progress, resumed, plan.windows)
         for pass_index in range(plan.passes):
             missing = [t for t in plan.targets if (str(t.subject), pass_index) not in done]
-            run.take_pass(pass_index, [missing[index] for index in rng.permutation(len(missing))])
+            run.take_pass(pass_index, make_batches(missing, rng))
+        unsteady = run.unsteady(plan.targets)
+        for pass_index in range(plan.passes, plan.most_passes):
+            missing = [t for t in unsteady if (str(t.subject), pass_index) not in done]
+            run.of_windows += len(missing)
+            run.take_pass(pass_index, make_batches(missing, rng))
+            unsteady = run.unsteady(unsteady)
+    seconds = time.monotonic() - started
     return CollectionReport(
         table=table,
         measured=run.measured,
         resumed=resumed,
         failures=run.failures,
+        unsteady=tuple(target.subject for target in unsteady),
         agent_deaths=run.deaths,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
+        busy_share=run.busy_ms / 1000 / seconds,
         health_before=health_before,
         health_after=device.health(),
     )
@@ -102,11 +115,12 @@ class _Run:
     device: Device
     store: Store
     table: str
-    plan: Plan
     condition: Condition
     progress: Callable[[Progress], None]
     resumed: int
+    of_windows: int
     measured: int = 0
+    busy_ms: float = 0.0
     deaths: int = 0
     deaths_in_a_row: int = 0
     failures: dict[Subject, str] = field(default_factory=dict)
@@ -116,9 +130,19 @@ class _Run:
     def runtime(self) -> Runtime:
         return find_runtime(self.condition.runtime)
 
-    def take_pass(self, pass_index: int, targets: Iterable[Target]) -> None:
-        """Measure targets in this order, with as many agents as it takes."""
-        waiting = deque(target for target in targets if target.subject not in self.failures)
+    def unsteady(self, targets: Sequence[Target]) -> list[Target]:
+        """Find what is not measured to within the target yet."""
+        found = self.store.load(self.table).measurements
+        return [
+            target
+            for target in targets
+            if target.subject in found and found[target.subject].relative_error > STEADY
+        ]
+
+    def take_pass(self, pass_index: int, batches: Sequence[Batch]) -> None:
+        """Measure batches in this order, with as many agents as it takes."""
+        alive = (batch.without(self.failures) for batch in batches)
+        waiting = deque(batch for batch in alive if batch.targets)
         suspects: set[Subject] = set()
         while waiting:
             death = self._run_agent(waiting, pass_index)
@@ -128,71 +152,80 @@ class _Run:
             self.deaths_in_a_row += 1
             if self.deaths_in_a_row == _MAX_DEATHS_IN_A_ROW:
                 raise death
-            # The agent may have been killed from outside: a subject has to be there twice.
+            # Nobody knows which model it was, or whether the agent was killed from outside: a batch
+            # is halved until one subject is left, and that one has to be there twice.
             suspect = waiting.popleft()
-            if suspect.subject in suspects:
-                self._give_up(suspect.subject, str(death), pass_index)
+            if len(suspect.targets) > 1:
+                waiting.extendleft(reversed(suspect.halves()))
+            elif suspect.targets[0].subject in suspects:
+                self._give_up(suspect.targets[0].subject, str(death), pass_index)
             else:
-                suspects.add(suspect.subject)
+                suspects.add(suspect.targets[0].subject)
                 waiting.append(suspect)
 
-    def _run_agent(self, waiting: deque[Target], pass_index: int) -> SartorError | None:
+    def _run_agent(self, waiting: deque[Batch], pass_index: int) -> SartorError | None:
         """Let a new agent measure from the front of ``waiting``; return how it died, if it did.
 
-        Whatever is dealt with is taken off, so that the dead agent's last subject stands in front.
+        Whatever is dealt with is taken off, so that the dead agent's last batch stands in front.
         """
+        condition = self.condition
         with (
-            AgentSession(self.device, self.runtime, self.condition.threads) as session,
+            AgentSession(
+                self.device, self.runtime, condition.threads, condition.options
+            ) as session,
             ThreadPoolExecutor(1) as writer,
         ):
             try:
                 self._measure(session, writer, waiting, pass_index)
             except (AgentError, DeviceTimeoutError) as death:
                 return death
+            finally:
+                self.busy_ms += session.busy_ms
         return None
 
     def _measure(
         self,
         session: AgentSession,
         writer: ThreadPoolExecutor,
-        waiting: deque[Target],
+        waiting: deque[Batch],
         pass_index: int,
     ) -> None:
-        order = _with_references(list(waiting))
-        jobs = self._jobs(session, writer, order)
-        reference_us = 0.0
-        for target, answer in zip(order, session.measure(jobs), strict=True):
-            if target is None:
-                reference_us = _reference_us(answer)
-                continue
-            if isinstance(answer, Refusal):
-                self._give_up(target.subject, answer.reason, pass_index)
-            else:
-                self._keep(target.subject, answer, reference_us, pass_index)
+        answers = session.measure(self._jobs(session, writer, list(waiting)))
+        for reference, timings in zip(answers, answers, strict=True):
+            reference_us = _reference_us(*reference)
+            for target, timing in zip(waiting[0].targets, timings, strict=True):
+                if isinstance(timing, Refusal):
+                    self._give_up(target.subject, timing.reason, pass_index)
+                else:
+                    self._keep(target.subject, timing, reference_us, pass_index)
             waiting.popleft()
 
     def _jobs(
-        self, session: AgentSession, writer: ThreadPoolExecutor, order: Sequence[Target | None]
+        self, session: AgentSession, writer: ThreadPoolExecutor, order: Sequence[Batch]
     ) -> Iterator[MeasureJob]:
-        """Yield jobs while the models of the next ones are written and pushed."""
+        """Yield two jobs a batch, the reference model's and its own.
+
+        The models of the next batches are written and pushed meanwhile.
+        """
+
+        def place(target: Target) -> str:
+            return session.place(self.runtime.write(target.graph, self.condition.batch))
+
+        def job_of(batch: Batch) -> MeasureJob:
+            models = tuple(map(place, batch.targets))
+            if batch.cold:
+                return MeasureJob(models, _WINDOW_MS, evict_mb=batch.evict_mb)
+            return MeasureJob(models, _NETWORK_WINDOW_MS, _NETWORK_WARMUP_MS, _NETWORK_LOADS)
+
         model = self.runtime.write(reference_graph(), self.condition.batch)
-        reference = MeasureJob(session.place(model), _REFERENCE_WINDOW_MS, _WARMUP_MS, keep=True)
-
-        def job_of(target: Target | None) -> MeasureJob:
-            if target is None:
-                return reference
-            model = session.place(self.runtime.write(target.graph, self.condition.batch))
-            if isinstance(target.subject, Network):
-                return MeasureJob(model, _NETWORK_WINDOW_MS, _NETWORK_WARMUP_MS)
-            return MeasureJob(model, _WINDOW_MS, _WARMUP_MS)
-
+        reference = MeasureJob((session.place(model),), _REFERENCE_WINDOW_MS, keep=True)
         ahead: deque[Future[MeasureJob]] = deque()
-        for target in order:
-            ahead.append(writer.submit(job_of, target))
+        for batch in order:
+            ahead.append(writer.submit(job_of, batch))
             if len(ahead) > _WRITTEN_AHEAD:
-                yield ahead.popleft().result()
+                yield from (reference, ahead.popleft().result())
         while ahead:
-            yield ahead.popleft().result()
+            yield from (reference, ahead.popleft().result())
 
     def _keep(self, subject: Subject, timing: Timing, reference_us: float, pass_index: int) -> None:
         window = Window(
@@ -214,11 +247,11 @@ class _Run:
         self.progress(
             Progress(
                 windows=windows,
-                of_windows=self.plan.windows,
+                of_windows=self.of_windows,
                 failures=len(self.failures),
                 pass_index=pass_index,
                 subject=subject,
-                eta_s=pace_s * (self.plan.windows - windows),
+                eta_s=pace_s * (self.of_windows - windows),
             )
         )
 
@@ -227,13 +260,3 @@ def _reference_us(answer: Timing | Refusal) -> float:
     if isinstance(answer, Refusal):
         raise DeviceError(f"the device cannot even run the reference model: {answer.reason}")
     return median(answer.samples_us)
-
-
-def _with_references(targets: Sequence[Target]) -> list[Target | None]:
-    """Put the reference model (None) first, and again after every 12 targets."""
-    order: list[Target | None] = []
-    for index, target in enumerate(targets):
-        if index % REFERENCE_EVERY == 0:
-            order.append(None)
-        order.append(target)
-    return order

@@ -6,7 +6,6 @@ from datetime import datetime, timezone
 from importlib import metadata
 
 from ..devices.device import Device
-from ..tables.errors import FormatError
 from ..tables.provenance import Condition, Provenance
 from .runtimes import find_runtime
 from .session import AgentSession
@@ -19,10 +18,9 @@ def identify(device: Device, condition: Condition) -> Provenance:
         FormatError: the agent cannot bring about the condition.
         RuntimeMissingError: the device lacks the runtime.
     """
-    if condition.options:
-        raise FormatError(f"{condition.runtime} takes no options here, not {condition.options!r}")
     runtime = find_runtime(condition.runtime)
-    with AgentSession(device, runtime, condition.threads) as session:
+    runtime.check_options(condition.options)
+    with AgentSession(device, runtime, condition.threads, condition.options) as session:
         hello = session.hello
     return Provenance(
         device=device.name,

@@ -30,19 +30,36 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class MeasureJob:
-    """A model to time.
+    """Models to time.
 
     Attributes:
-        model: as ``AgentSession.place`` named it.
-        window_ms: how long to sample, in milliseconds; at least five inferences.
-        warmup_ms: how long to run before, untimed; at least three inferences.
-        keep: whether the model stays loaded, to be timed again under the same name.
+        models: as ``AgentSession.place`` named them.
+        window_ms: how long to sample each, in milliseconds; at least five inferences.
+        warmup_ms: how long to run each before, untimed; at least three inferences.
+        loads: how often each is loaded, every load being sampled for its share of the time. Where
+            in memory a model comes to lie changes its latency by some percent.
+        keep: whether the models stay loaded, to be timed again under the same names.
+        evict_mb: None to run each model again and again, one after another. Otherwise they run in
+            turns, cold, and so many megabytes of other memory are read before each round.
     """
 
-    model: str
+    models: tuple[str, ...]
     window_ms: float = 20
     warmup_ms: float = 5
+    loads: int = 1
     keep: bool = False
+    evict_mb: float | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """Write the job as the agent reads it."""
+        job: dict[str, object] = {
+            "measure": list(self.models),
+            "window_ms": self.window_ms,
+            "warmup_ms": self.warmup_ms,
+            "loads": self.loads,
+            "keep": self.keep,
+        }
+        return job if self.evict_mb is None else job | {"evict_mb": self.evict_mb}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +69,17 @@ class Timing:
     Attributes:
         samples_us: one latency per inference, in microseconds.
         preempted: inferences that were dropped because another program ran meanwhile.
-        load_ms: how long loading the model took, in milliseconds.
-        started_at: UTC, ISO 8601, by the device's clock.
+        started_at: when the job began: UTC, ISO 8601, by the device's clock.
     """
 
     samples_us: tuple[float, ...]
     preempted: int
-    load_ms: float
     started_at: str
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A job that failed, while the agent lives on: such as a model that does not load."""
+    """A model that could not be timed, while the agent lives on: such as one that does not load."""
 
     reason: str
 
@@ -81,13 +96,22 @@ def read_hello(event: Mapping[str, Any]) -> Hello:
     )
 
 
-def read_timing(answer: Mapping[str, Any]) -> Timing | Refusal:
-    """Read the answer to a job that measures."""
+def read_timings(answer: Mapping[str, Any], count: int) -> tuple[Timing | Refusal, ...]:
+    """Read the answer to a job that measures ``count`` models, in the order of the job.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is no such answer.
+    """
     if "error" in answer:
-        return Refusal(str(answer["error"]))
-    return Timing(
-        samples_us=tuple(map(float, answer["samples_us"])),
-        preempted=int(answer["preempted"]),
-        load_ms=float(answer["load_ms"]),
-        started_at=str(answer["started_at"]),
-    )
+        return (Refusal(str(answer["error"])),) * count
+    windows = answer["windows"]
+    if len(windows) != count:
+        raise ValueError(f"{len(windows)} windows for {count} models")
+    return tuple(_read_window(window, str(answer["started_at"])) for window in windows)
+
+
+def _read_window(window: Mapping[str, Any], started_at: str) -> Timing | Refusal:
+    if "error" in window:
+        return Refusal(str(window["error"]))
+    samples_us = tuple(map(float, window["samples_us"]))
+    return Timing(samples_us, int(window["preempted"]), started_at)

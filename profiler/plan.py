@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..tables.errors import FormatError
-from ..tables.graph import Graph, single_operator_graph
+from ..tables.framing import Part, framing, subject_graph
+from ..tables.graph import Graph
 from ..tables.operator import Operator
 from ..tables.subject import Network, Subject
 
 Done = Collection[tuple[str, int]]
 """(text of the subject, pass) of each window that there is, as a store lists them."""
+
+_BYTES = 4  # of a float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +26,14 @@ class Target:
     subject: Subject
     graph: Graph
 
+    @property
+    def memory_mb(self) -> float:
+        """How much memory its weights and activations take, in megabytes, for one sample."""
+        activations = sum(map(math.prod, self.graph.shapes.values()))
+        return _BYTES * (self.graph.parameters + activations) / 1e6
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Plan:
     """What a latency table is to hold.
 
@@ -30,6 +41,8 @@ class Plan:
         operators: each once, sorted.
         networks: whole networks that calibrate the table, by name.
         passes: windows of each subject, every one in another process.
+        framed: whether operators are measured between neighbours (``tables.framing``).
+        most_passes: how many a subject gets while its latency is not steady.
 
     Raises:
         FormatError: nothing to measure, no passes, or two networks of one name.
@@ -38,6 +51,8 @@ class Plan:
     operators: tuple[Operator, ...]
     networks: tuple[Graph, ...] = ()
     passes: int = 3
+    framed: bool = False
+    most_passes: int = 0
 
     def __post_init__(self) -> None:
         if self.passes < 1:
@@ -48,21 +63,35 @@ class Plan:
         if twice := [name for name in names if names.count(name) > 1]:
             raise FormatError(f"two networks are called {twice[0]!r}")
 
-    @property
+    @cached_property
     def targets(self) -> tuple[Target, ...]:
         """All subjects with their graphs: operators first, then networks."""
-        single = [Target(operator, single_operator_graph(operator)) for operator in self.operators]
+        single = [Target(subject, subject_graph(subject)) for subject in self._subjects]
         whole = [Target(Network(graph.name, graph.operators), graph) for graph in self.networks]
         return (*single, *whole)
 
     @property
     def windows(self) -> int:
         """How many windows the whole plan takes."""
-        return self.passes * (len(self.operators) + len(self.networks))
+        return self.passes * len(self.targets)
+
+    @property
+    def _subjects(self) -> list[Part]:
+        """What is measured for the operators, each once, in a fixed order."""
+        if not self.framed:
+            return list(self.operators)
+        framings = [framing(operator) for operator in self.operators]
+        found = [part for framed in framings for part in (framed.whole, *framed.parts)]
+        return list(dict.fromkeys(found))
 
 
 def make_plan(
-    operators: Iterable[Operator], networks: Iterable[Graph] = (), passes: int = 3
+    operators: Iterable[Operator],
+    networks: Iterable[Graph] = (),
+    passes: int = 3,
+    *,
+    framed: bool = False,
+    most_passes: int = 0,
 ) -> Plan:
     """Plan to measure operators, and networks with all their operators.
 
@@ -71,10 +100,12 @@ def make_plan(
         networks: to calibrate by. Only a network whose operators all have a row can do that, so
             they are added.
         passes: windows of each subject.
+        framed: whether operators are measured between neighbours (``tables.framing``).
+        most_passes: how many a subject gets while its latency is not steady.
     """
     graphs = tuple(sorted(networks, key=lambda graph: graph.name))
     wanted = set(operators).union(*(graph.operators for graph in graphs))
-    return Plan(tuple(sorted(wanted)), graphs, passes)
+    return Plan(tuple(sorted(wanted)), graphs, passes, framed, most_passes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ class Progress:
 
     Attributes:
         windows: that the table holds of the plan, those of earlier runs included.
-        of_windows: that the plan has.
+        of_windows: that the plan has, and the further passes that have begun.
         failures: subjects given up in this run.
         pass_index: the pass under way (0, 1, …).
         subject: measured or given up just now.
@@ -39,8 +39,10 @@ class CollectionReport:
         measured: windows added.
         resumed: windows of the plan that were there before.
         failures: why subjects were given up.
+        unsteady: subjects whose latency is not known to within the target after all passes.
         agent_deaths: how often an agent had to be started again.
         seconds: that it took.
+        busy_share: share of that time in which the device was at work on models, 0–1.
         health_before: of the device.
         health_after: of the device.
     """
@@ -49,7 +51,9 @@ class CollectionReport:
     measured: int
     resumed: int
     failures: Mapping[Subject, str]
+    unsteady: tuple[Subject, ...]
     agent_deaths: int
     seconds: float
+    busy_share: float
     health_before: Health
     health_after: Health

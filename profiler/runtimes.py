@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ..tables.errors import RuntimeMissingError, UnknownNameError
+from ..tables.errors import FormatError, RuntimeMissingError, UnknownNameError
 from ..tables.graph import Graph
 
 
@@ -19,6 +19,9 @@ class Runtime:
         channels_last: whether its models take (batch, height, width, channels).
         distribution: the Python distribution that brings it to a device.
         writer: writes a graph for it, for a batch size, and knows its own version.
+        options: that a condition may give it, the first being its default.
+        framed: by which of them operators have to be measured between neighbours, because it
+            converts layouts and merges operators across them (``tables.framing``).
     """
 
     name: str
@@ -26,6 +29,18 @@ class Runtime:
     channels_last: bool
     distribution: str
     writer: Callable[[], Writer]
+    options: tuple[str, ...] = ("",)
+    framed: tuple[str, ...] = ()
+
+    def check_options(self, options: str) -> None:
+        """Raise FormatError if a condition has options that the runtime does not know."""
+        if options not in self.options:
+            known = ", ".join(map(repr, self.options[1:])) or "no options"
+            raise FormatError(f"{self.name} takes {known} here, not {options!r}")
+
+    def frames(self, options: str) -> bool:
+        """Whether operators have to be measured between neighbours, given these options."""
+        return options in self.framed
 
     def write(self, graph: Graph, batch: int = 1) -> bytes:
         """Write a graph as a model of this runtime.
@@ -75,7 +90,13 @@ RUNTIMES: Mapping[str, Runtime] = {
         "litert", ".tflite", channels_last=True, distribution="ai-edge-litert", writer=_tflite
     ),
     "onnxruntime": Runtime(
-        "onnxruntime", ".onnx", channels_last=False, distribution="onnxruntime", writer=_onnx
+        "onnxruntime",
+        ".onnx",
+        channels_last=False,
+        distribution="onnxruntime",
+        writer=_onnx,
+        options=("", "optimization=extended"),
+        framed=("",),
     ),
 }
 

@@ -27,11 +27,12 @@ from ..tables.errors import (
     RuntimeMissingError,
 )
 from .archive import AGENT_PACKAGE, agent_archive
-from .messages import Hello, MeasureJob, Refusal, Timing, read_hello, read_timing
+from .messages import Hello, MeasureJob, Refusal, Timing, read_hello, read_timings
 from .runtimes import Runtime
 
 _START_TIMEOUT_S = 120
 _JOB_TIMEOUT_S = 120
+_MODEL_TIMEOUT_S = 5
 _RUN_TIMEOUT_S = 1
 _COMMAND_TIMEOUT_S = 30
 _OUTSTANDING = 2
@@ -48,6 +49,11 @@ class AgentSession:
         device: to run on.
         runtime: to run models with.
         threads: that the runtime may use.
+        options: of the runtime, as a condition writes them.
+
+    Attributes:
+        hello: what the agent said when it started.
+        busy_ms: how long it has been at work on its jobs, loading included.
 
     Raises (on entry):
         RuntimeMissingError: the device lacks the runtime.
@@ -56,8 +62,11 @@ class AgentSession:
 
     hello: Hello
 
-    def __init__(self, device: Device, runtime: Runtime, threads: int = 1) -> None:
+    def __init__(
+        self, device: Device, runtime: Runtime, threads: int = 1, options: str = ""
+    ) -> None:
         self._device, self._runtime, self._threads = device, runtime, threads
+        self._options, self.busy_ms = options, 0.0
         self._folder = device.root / "sessions" / uuid.uuid4().hex[:12]
         # Two counters, because models may be placed from another thread than jobs are sent from.
         self._models, self._jobs = itertools.count(1), itertools.count(1)
@@ -87,8 +96,8 @@ class AgentSession:
         self._push(model, name)
         return name
 
-    def measure(self, jobs: Iterable[MeasureJob]) -> Iterator[Timing | Refusal]:
-        """Time models one after another; answers come in the order of the jobs.
+    def measure(self, jobs: Iterable[MeasureJob]) -> Iterator[tuple[Timing | Refusal, ...]]:
+        """Time models; answers come in the order of the jobs, one for each model of a job.
 
         The next jobs are sent while the agent is busy with one, so that it never waits.
 
@@ -97,19 +106,26 @@ class AgentSession:
                 not yielded.
             DeviceTimeoutError: it took too long over that job, and was killed.
         """
-        waiting: deque[int] = deque()
+        waiting: deque[tuple[int, MeasureJob]] = deque()
         for job in jobs:
-            number = self._send(
-                measure=job.model,
-                window_ms=job.window_ms,
-                warmup_ms=job.warmup_ms,
-                keep=job.keep,
-            )
-            waiting.append(number)
+            waiting.append((self._send(**job.to_dict()), job))
             if len(waiting) > _OUTSTANDING:
-                yield read_timing(self._receive(waiting.popleft(), _JOB_TIMEOUT_S))
+                yield self._timings(*waiting.popleft())
         while waiting:
-            yield read_timing(self._receive(waiting.popleft(), _JOB_TIMEOUT_S))
+            yield self._timings(*waiting.popleft())
+
+    def _timings(self, number: int, job: MeasureJob) -> tuple[Timing | Refusal, ...]:
+        count = len(job.models)
+        answer = self._receive(number, _JOB_TIMEOUT_S + _MODEL_TIMEOUT_S * count)
+        try:
+            timings = read_timings(answer, count)
+            self.busy_ms += float(answer.get("busy_ms", 0))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise AgentError(
+                f"{self._called} answered {str(answer)[:200]} to job {number}, which makes no "
+                f"sense: {error}"
+            ) from error
+        return timings
 
     def infer(self, model: str, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run a model with one input and one output on a stack of batches.
@@ -152,7 +168,8 @@ class AgentSession:
         return str(path)
 
     def _start(self, archive: str) -> Stream:
-        arguments = (self._runtime.name, str(self._threads), str(self._folder))
+        called = ":".join(filter(None, (self._runtime.name, self._options)))
+        arguments = (called, str(self._threads), str(self._folder))
         return self._device.open_stream(
             [self._device.python, "-m", AGENT_PACKAGE, *arguments],
             {"PYTHONPATH": archive, "ORT_DISABLE_TELEMETRY": "1"},

@@ -51,18 +51,23 @@ class CostTensor:
 
 
 def compile_cost(
-    supernet: Supernet, operator_cost: Callable[[Operator], float], scale: float = 1.0
+    supernet: Supernet,
+    operator_cost: Callable[[Operator], float],
+    scale: float = 1.0,
+    offset: float = 0.0,
 ) -> CostTensor:
     """Compile what each operator costs into what each choice of a supernet costs.
 
     Latency as a table predicts it is ``compile_cost(supernet, table.latency_ms,
-    table.calibration.scale)``: for every network the sum over its operators, times the scale. The
-    upper end of its interval is that times ``1 + table.calibration.margin``.
+    table.calibration.scale, table.calibration.offset_ms)``: for every network the sum over its
+    operators, times the scale, plus the offset. The upper end of its interval is that times
+    ``1 + table.calibration.margin``.
 
     Args:
         supernet: gives the operators of each choice.
         operator_cost: asked once for each distinct operator that the space can reach.
         scale: of every cost.
+        offset: of every network's cost.
 
     Raises:
         MissingOperatorError: from ``operator_cost``, when a table does not cover the space.
@@ -78,7 +83,9 @@ def compile_cost(
 
     fixed = np.array(
         [
-            math.fsum((cost(supernet.stem_graph(context)), cost(supernet.head_graph(context))))
+            math.fsum(
+                (cost(supernet.stem_graph(context)), cost(supernet.head_graph(context)), offset)
+            )
             for context in range(len(space.contexts))
         ]
     )

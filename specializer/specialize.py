@@ -88,8 +88,9 @@ class Specializer:
         Raises:
             MissingOperatorError: the table does not cover the supernet; says what does.
         """
+        line = self.table.calibration
         try:
-            return compile_cost(self.spec, self.table.latency_ms, self.table.calibration.scale)
+            return compile_cost(self.spec, self.table.latency_ms, line.scale, line.offset_ms)
         except MissingOperatorError as error:
             raise MissingOperatorError(
                 error.operator, error.near, error.failure, self._profile_command
@@ -106,6 +107,8 @@ class Specializer:
             "--threads": str(condition.threads),
             "--table": self.table.name,
         }
+        if condition.options:
+            options["--options"] = condition.options
         return shlex.join(["sartor", "profile", *chain.from_iterable(options.items())])
 
     @cached_property

@@ -174,7 +174,7 @@ class _Trial:
                 model = session.place(self.artefact.path.read_bytes())
                 self._logits = session.infer(model, images.numpy()[:, None])[:, 0]
             model = session.place(self.artefact.path.read_bytes())
-            (timing,) = session.measure([MeasureJob(model, WINDOW_MS, WARMUP_MS)])
+            ((timing,),) = session.measure([MeasureJob((model,), WINDOW_MS, WARMUP_MS)])
             if isinstance(timing, Refusal):
                 raise AgentError(timing.reason)
         self._windows.append(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .atomic import write_atomically
     from .calibration import Calibration, Prediction, calibrate
+    from .difference import Difference
     from .errors import SartorError
     from .formats.json_lines import read_json_lines, write_json_lines
     from .graph import Graph, GraphBuilder, Node, Weights, single_operator_graph
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
     from .operator import Operator, Shape
     from .provenance import Condition, Provenance
     from .store import Store
-    from .subject import Network, Subject
-    from .table import LatencyTable, NetworkMeasurement, TableSummary
+    from .subject import Frame, Framed, Network, Subject
+    from .table import LatencyTable, NetworkMeasurement, Row, TableSummary
 
 _HOMES = {
+    "Row": "table",
+    "Framed": "subject",
+    "Frame": "subject",
+    "Difference": "difference",
     "Calibration": "calibration",
     "Condition": "provenance",
     "Graph": "graph",
@@ -58,6 +63,9 @@ __all__ = [
     "KINDS",
     "Calibration",
     "Condition",
+    "Difference",
+    "Frame",
+    "Framed",
     "Graph",
     "GraphBuilder",
     "Kind",
@@ -69,6 +77,7 @@ __all__ = [
     "Operator",
     "Prediction",
     "Provenance",
+    "Row",
     "SartorError",
     "Shape",
     "Store",

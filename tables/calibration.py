@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import MeasurementError
+from .student import student_t
 
-_COVERAGE = 0.95
+COVERAGE = 0.90
+"""Share of networks, drawn like the measured ones, that an interval should hold."""
+
+_TYPICAL_ERROR = 0.015
+_TYPICAL_WEIGHT = 4
+"""What is assumed of errors before any was seen, and how many networks that counts as: three
+runtimes on two hosts showed such errors (docs/measuring.md). Without it, a few networks that
+happen to agree would promise what the next one breaks."""
+
+_NETWORKS_FOR_OFFSET = 5
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +45,25 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """One factor from sums of operators to whole networks, with its honest error.
+    """A line from sums of operators to whole networks, with its honest error.
 
-    A sum misses what a network pays once (dispatch, memory that moves between operators) and what
-    it saves (caches that are warm); both grow with the sum, so one factor mends most of it.
+    The scale mends what grows with a network. The offset is what every network pays once (its
+    start) or saves once: operators are measured cold, and a network that runs again and again finds
+    a part of its weights in the caches, the same number of megabytes whatever its size.
 
     Attributes:
-        scale: a network's latency over the sum of its operators'.
+        scale: slope of the line.
+        offset_ms: its height at a sum of 0, in milliseconds; mostly negative.
+        smallest_ms: the smallest sum that it was fitted to. Below, latencies are proportional to
+            sums, so that they never turn negative.
         leave_one_out_errors: for each network, measured over predicted minus 1, where the other
-            networks alone gave the scale. Empty with fewer than two networks.
+            networks alone gave the line. Empty with fewer than two networks.
         networks: how many whole networks were measured.
     """
 
     scale: float = 1.0
+    offset_ms: float = 0.0
+    smallest_ms: float = 0.0
     leave_one_out_errors: tuple[float, ...] = ()
     networks: int = 0
 
@@ -64,35 +82,44 @@ class Calibration:
     def margin(self) -> float:
         """Half-width of the interval, relative to the prediction; 0 where it is unknown.
 
-        It is the ⌈0.95 (n + 1)⌉-th smallest of the n absolute leave-one-out errors, as in conformal
-        prediction, and the largest of them where there are fewer than 19.
+        Student's t times the root mean square of the leave-one-out errors, to which a typical error
+        is added with the weight of a few networks (an inverse-gamma prior on their variance).
         """
-        errors = sorted(map(abs, self.leave_one_out_errors))
-        return errors[self._rank - 1] if errors else 0.0
+        if not self.calibrated:
+            return 0.0
+        count = len(self.leave_one_out_errors) + _TYPICAL_WEIGHT
+        seen = math.fsum(error**2 for error in self.leave_one_out_errors)
+        variance = (seen + _TYPICAL_WEIGHT * _TYPICAL_ERROR**2) / count
+        return student_t(COVERAGE, count) * math.sqrt(variance)
 
     @property
     def coverage(self) -> float:
-        """Share of networks, drawn like the measured ones, that the interval should hold.
-
-        Few networks cannot promise 95 %: the largest of n errors is exceeded by one new network
-        in n + 1. With five, the interval holds about 83 %; 0 where it is unknown.
-        """
-        return self._rank / (len(self.leave_one_out_errors) + 1)
+        """Share of networks, drawn like the measured ones, that the interval should hold."""
+        return COVERAGE if self.calibrated else 0.0
 
     @property
-    def _rank(self) -> int:
-        count = len(self.leave_one_out_errors)
-        return min(count, math.ceil(_COVERAGE * (count + 1)))
+    def formula(self) -> str:
+        """The line in words, such as ``× 1.012 − 0.331 ms``."""
+        sign = "−" if self.offset_ms < 0 else "+"
+        offset = f" {sign} {abs(self.offset_ms):.3f} ms" if self.offset_ms else ""
+        return f"× {self.scale:.3f}{offset}"
 
     def predict(self, sum_ms: float) -> Prediction:
         """Turn a sum of operators into the latency of the network, both in milliseconds."""
-        latency_ms = self.scale * sum_ms
+        if sum_ms >= self.smallest_ms:
+            latency_ms = self.scale * sum_ms + self.offset_ms
+        else:
+            latency_ms = (self.scale + self.offset_ms / self.smallest_ms) * sum_ms
         low_ms, high_ms = latency_ms * max(0.0, 1 - self.margin), latency_ms * (1 + self.margin)
         return Prediction(latency_ms, low_ms, high_ms, self.calibrated)
 
 
 def calibrate(pairs: Sequence[tuple[float, float]]) -> Calibration:
-    """Fit the scale that minimises Σ (scale · sum / measured − 1)², a relative error.
+    """Fit a scale, and an offset where it makes predictions of unseen networks better.
+
+    Both minimise Σ (predicted / measured − 1)², a relative error. The offset needs five networks,
+    and is kept if it lowers the leave-one-out error and no network of those seen gets a latency of
+    0 or less by it.
 
     Args:
         pairs: (sum of operators, measured latency) of each network, in milliseconds. With none the
@@ -106,14 +133,43 @@ def calibrate(pairs: Sequence[tuple[float, float]]) -> Calibration:
     sums, measured = np.array(pairs, np.float64).T
     if not (np.all(np.isfinite(pairs)) and np.all(sums > 0) and np.all(measured > 0)):
         raise MeasurementError(f"networks to calibrate with take more than 0 ms, not {pairs}")
-    ratios = sums / measured
-    errors: NDArray[np.float64] = np.array([])
-    if len(pairs) > 1:
-        others = np.array([_scale(np.delete(ratios, index)) for index in range(len(pairs))])
-        errors = 1 / (others * ratios) - 1
-    return Calibration(_scale(ratios), tuple(map(float, errors)), len(pairs))
+    best, errors = _scale, _left_out(_scale, sums, measured)
+    if len(pairs) >= _NETWORKS_FOR_OFFSET and np.all(_fitted(_line, sums, measured, sums) > 0):
+        with_offset = _left_out(_line, sums, measured)
+        if np.mean(with_offset**2) < np.mean(errors**2):
+            best, errors = _line, with_offset
+    scale, offset_ms = best(sums, measured)
+    return Calibration(scale, offset_ms, float(sums.min()), tuple(errors.tolist()), len(pairs))
 
 
-def _scale(ratios: NDArray[np.float64]) -> float:
+Fit = Callable[[Floats, Floats], tuple[float, float]]
+"""From sums and measured latencies, (networks,) each, to a scale and an offset in milliseconds."""
+
+
+def _scale(sums: Floats, measured: Floats) -> tuple[float, float]:
     """Minimise Σ (scale · ratio − 1)² in closed form, to the last digit in any order."""
-    return math.fsum(ratios) / math.fsum(ratios**2)
+    ratios = sums / measured
+    return math.fsum(ratios) / math.fsum(ratios**2), 0.0
+
+
+def _line(sums: Floats, measured: Floats) -> tuple[float, float]:
+    terms = np.stack([sums, np.ones_like(sums)], axis=1) / measured[:, None]
+    (scale, offset_ms), *_ = np.linalg.lstsq(terms, np.ones(len(sums)), rcond=None)
+    return float(scale), float(offset_ms)
+
+
+def _fitted(fit: Fit, sums: Floats, measured: Floats, others: Floats) -> Floats:
+    scale, offset_ms = fit(sums, measured)
+    return scale * others + offset_ms
+
+
+def _left_out(fit: Fit, sums: Floats, measured: Floats) -> Floats:
+    """Return measured over predicted minus 1, each network predicted by the others: (networks,)."""
+    if len(sums) < 2:
+        return np.array([])
+    predicted = [
+        _fitted(fit, np.delete(sums, index), np.delete(measured, index), sums[index : index + 1])
+        for index in range(len(sums))
+    ]
+    floor = 1e-3 * measured  # a line through few points may predict nonsense for the one left out
+    return measured / np.maximum(np.concatenate(predicted), floor) - 1

@@ -110,16 +110,28 @@ class Measurement:
             The interval around ``median_ms``, or None with a single window: one process says
             nothing about the next.
         """
-        medians = self.window_medians_ms
-        if len(medians) < 2:
+        half_width_ms = half_width(self.window_medians_ms, level)
+        if half_width_ms is None:
             return None
-        error_ms = float(np.std(medians, ddof=1)) / math.sqrt(len(medians))
-        half_width_ms = student_t(level, len(medians) - 1) * error_ms
         return max(0.0, self.median_ms - half_width_ms), self.median_ms + half_width_ms
+
+    @property
+    def relative_error(self) -> float:
+        """Half-width of the 95 % confidence interval over the latency; infinite after one pass."""
+        half_width_ms = half_width(self.window_medians_ms)
+        return math.inf if half_width_ms is None else half_width_ms / self.median_ms
 
     def _corrected_ms(self, window: Window) -> NDArray[np.float64]:
         factor = self.reference_us / window.reference_us / 1000
         return np.array(window.samples_us) * factor
+
+
+def half_width(medians: NDArray[np.float64], level: float = 0.95) -> float | None:
+    """Half the confidence interval of a mean by Student's t; None with fewer than two values."""
+    if len(medians) < 2:
+        return None
+    error = float(np.std(medians, ddof=1)) / math.sqrt(len(medians))
+    return student_t(level, len(medians) - 1) * error
 
 
 def reference_level_us(windows: Iterable[Window]) -> float:

@@ -123,16 +123,19 @@ def summarise(connection: Connection, name: str) -> TableSummary:
     table = table_id(connection, name)
     windows = func.count(WINDOWS.c.subject_id).label("windows")
     rows = connection.execute(
-        select(SUBJECTS.c.operators.is_not(None).label("whole"), SUBJECTS.c.failure, windows)
+        select(SUBJECTS.c.text, SUBJECTS.c.operators, SUBJECTS.c.failure, windows)
         .join_from(SUBJECTS, WINDOWS, isouter=True)
         .where(SUBJECTS.c.table_id == table)
         .group_by(SUBJECTS.c.id)
     ).all()
+    measured = [row for row in rows if row.windows]
+    networks = sum(row.operators is not None for row in measured)
+    frames = sum(row.text.startswith("frame ") for row in measured)
     return TableSummary(
         name=name,
         provenance=provenance_of(connection, table),
-        operators=sum(row.windows > 0 and not row.whole for row in rows),
-        networks=sum(row.windows > 0 and row.whole for row in rows),
+        operators=len(measured) - networks - frames,
+        networks=networks,
         failures=sum(row.failure is not None for row in rows),
         windows=sum(row.windows for row in rows),
     )

@@ -13,7 +13,7 @@ from .database import DamageError
 from .measurement import Window
 from .operator import Operator
 from .provenance import Provenance
-from .subject import Network, Subject
+from .subject import Network, Subject, parse_subject
 
 
 def provenance_text(provenance: Provenance) -> str:
@@ -33,10 +33,10 @@ def operators_text(subject: Subject) -> str | None:
 
 
 def read_subject(row: RowMapping) -> Subject:
-    """Read an operator or a network from a row of subjects, or raise DamageError."""
+    """Read a subject from a row of subjects, or raise DamageError."""
     with _sound():
         if row["operators"] is None:
-            return Operator.parse(row["text"])
+            return parse_subject(row["text"])
         operators = tuple(map(Operator.parse, row["operators"].splitlines()))
         return Network(row["text"].removeprefix("network "), operators)
 

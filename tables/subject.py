@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .operator import Operator
+from .errors import FormatError
+from .operator import Operator, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +24,40 @@ class Network:
         return f"network {self.name}"
 
 
-Subject = Operator | Network
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """An operator between neighbours, as ``framing`` puts it: its latency is a difference."""
+
+    operator: Operator
+
+    def __str__(self) -> str:
+        return f"framed {self.operator}"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Those neighbours alone, around a tensor of one shape (C, H, W)."""
+
+    shape: Shape
+
+    def __str__(self) -> str:
+        return f"frame {'x'.join(map(str, self.shape))}"
+
+
+Subject = Operator | Network | Framed | Frame
 """Its ``str`` is unique in a table: no operator's text holds a space."""
+
+
+def parse_subject(text: str) -> Operator | Framed | Frame:
+    """Read back what ``str`` wrote of any subject but a network; FormatError for anything else."""
+    what, _, rest = text.rpartition(" ")
+    if not what:
+        return Operator.parse(text)
+    if what == "framed":
+        return Framed(Operator.parse(rest))
+    sizes = rest.split("x")
+    if what == "frame" and all(size.isascii() and size.isdigit() for size in sizes):
+        frame = Frame(tuple(map(int, sizes)))
+        if len(sizes) == 3 and str(frame) == text and 0 not in frame.shape:
+            return frame
+    raise FormatError(f"{text!r} is no operator, framed operator or frame")

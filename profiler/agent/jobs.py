@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .models import Model, Runtime
-from .window import time_window
+from .window import Samples, pooled, time_rounds, time_window
 
 
 class Workbench:
@@ -22,46 +22,83 @@ class Workbench:
 
     def __init__(self, runtime: Runtime, threads: int, folder: Path) -> None:
         self._runtime, self._threads, self._folder = runtime, threads, folder
-        self._kept: dict[str, Model] = {}
+        self._kept: dict[str, list[Model]] = {}
+        self._ballast = np.zeros(0, np.uint8)
 
     def do(self, job: Mapping[str, Any]) -> dict[str, object]:
         """Do one job; its failure is an answer, too."""
         try:
             answer = self._measure(job) if "measure" in job else self._infer(job)
         except Exception as error:  # noqa: BLE001 (a runtime may raise anything)
-            answer = {"error": f"{type(error).__name__}: {error}"}
+            answer = _failure(error)
         return {"job": job["job"], **answer}
 
     def _measure(self, job: Mapping[str, Any]) -> dict[str, object]:
         started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         start = time.perf_counter()
-        model = self._load(job["measure"], keep=job["keep"])
-        load_ms = 1000 * (time.perf_counter() - start)
-        samples = time_window(model.run, job["window_ms"], job["warmup_ms"], self._threads)
+        loaded = [self._ready(name, job["loads"], keep=job["keep"]) for name in job["measure"]]
+        timed = iter(self._time([one for one in loaded if not isinstance(one, dict)], job))
         return {
-            "samples_us": samples.samples_us,
-            "preempted": samples.preempted,
-            "load_ms": load_ms,
+            "windows": [one if isinstance(one, dict) else _window(next(timed)) for one in loaded],
             "started_at": started_at,
+            "busy_ms": 1000 * (time.perf_counter() - start),
         }
+
+    def _ready(self, name: str, loads: int, *, keep: bool) -> list[Model] | dict[str, object]:
+        """Load a model so many times and run it; what goes wrong costs this model only."""
+        try:
+            models = self._load(name, loads, keep=keep)
+            for model in models:
+                model.run()
+        except Exception as error:  # noqa: BLE001 (a runtime may raise anything)
+            return _failure(error)
+        return models
+
+    def _time(self, models: Sequence[list[Model]], job: Mapping[str, Any]) -> list[Samples]:
+        window_ms, threads = job["window_ms"], self._threads
+        if "evict_mb" not in job:
+            warmup_ms = job["warmup_ms"]
+            return [
+                pooled(
+                    time_window(one.run, window_ms / len(loads), warmup_ms / len(loads), threads)
+                    for one in loads
+                )
+                for loads in models
+            ]
+        size = int(1e6 * job["evict_mb"])
+        if len(self._ballast) < size:
+            self._ballast = np.ones(size, np.uint8)
+        evict = self._ballast[:size].max if size else int
+        return time_rounds([loads[0] for loads in models], window_ms, threads, evict)
 
     def _infer(self, job: Mapping[str, Any]) -> dict[str, object]:
         """Run a model on an array of batches: (runs, batch, …) in, (runs, batch, …) out."""
-        model = self._load(job["infer"], keep=job["keep"])
+        (model,) = self._load(job["infer"], 1, keep=job["keep"])
         batches = np.load(self._folder / job["inputs"], allow_pickle=False)
         outputs = np.stack([model.infer(batch) for batch in batches])
         np.save(self._folder / job["outputs"], outputs, allow_pickle=False)
         return {}
 
-    def _load(self, name: str, *, keep: bool) -> Model:
-        """Load a model and delete its file, or take one that was kept."""
+    def _load(self, name: str, loads: int, *, keep: bool) -> list[Model]:
+        """Load a model and delete its file, or take one that was kept.
+
+        All loads live at once, so that each gets memory of its own.
+        """
         if name in self._kept:
             return self._kept[name]
         path = self._folder / name
         try:
-            model = self._runtime.load(path, self._threads)
+            models = [self._runtime.load(path, self._threads) for _ in range(loads)]
         finally:
             path.unlink(missing_ok=True)
         if keep:
-            self._kept[name] = model
-        return model
+            self._kept[name] = models
+        return models
+
+
+def _window(samples: Samples) -> dict[str, object]:
+    return {"samples_us": samples.samples_us, "preempted": samples.preempted}
+
+
+def _failure(error: Exception) -> dict[str, object]:
+    return {"error": f"{type(error).__name__}: {error}"}

@@ -21,6 +21,9 @@ class Model(Protocol):
     def run(self) -> None:
         """Run one inference on whatever the inputs hold."""
 
+    def refresh(self) -> None:
+        """Write every input again, with the values that it holds."""
+
     def infer(self, batch: Array) -> Array:
         """Fill the only input, run, and return a copy of the only output."""
 
@@ -33,13 +36,19 @@ class Runtime(NamedTuple):
     load: Callable[[Path, int], Model]
 
 
-def import_runtime(name: str) -> Runtime:
-    """Import a runtime by the host's name for it; ImportError when the device has none."""
-    if name == "litert":
+def import_runtime(called: str) -> Runtime:
+    """Import a runtime; ImportError when the device has none.
+
+    Args:
+        called: the host's name for it, and its options after a colon where it has any:
+            ``onnxruntime:optimization=extended``.
+    """
+    name, _, options = called.partition(":")
+    if name == "litert" and not options:
         return _import_litert()
     if name == "onnxruntime":
-        return _import_onnxruntime()
-    raise ImportError(f"this agent knows no runtime {name!r}")
+        return _import_onnxruntime(options.partition("optimization=")[2] or "all")
+    raise ImportError(f"this agent knows no runtime {called!r}")
 
 
 def _import_litert() -> Runtime:
@@ -57,14 +66,18 @@ def _import_litert() -> Runtime:
     return Runtime(distribution, _folder(module), load)
 
 
-def _import_onnxruntime() -> Runtime:
+def _import_onnxruntime(optimization: str) -> Runtime:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     module = importlib.import_module("onnxruntime")
+    level = getattr(module.GraphOptimizationLevel, f"ORT_ENABLE_{optimization.upper()}", None)
+    if level is None:
+        raise ImportError(f"ONNX Runtime knows no optimization {optimization!r}")
 
     def load(path: Path, threads: int) -> Model:
         options = module.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
+        options.graph_optimization_level = level
         session = module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         return _OnnxRuntimeModel(module, session)
 
@@ -87,6 +100,11 @@ class _LiteRtModel:
             interpreter.set_tensor(detail["index"], values)
         self.run: Callable[[], None] = interpreter.invoke
 
+    def refresh(self) -> None:
+        for index in self._inputs:
+            # A view, gone before the next run: LiteRT refuses to run while one is held.
+            _rewrite(self._interpreter.tensor(index)())
+
     def infer(self, batch: Array) -> Array:
         self._interpreter.set_tensor(self._inputs[0], batch)
         self._interpreter.invoke()
@@ -97,25 +115,33 @@ class _OnnxRuntimeModel:
     """Inputs and outputs are bound once, so that a run copies nothing."""
 
     def __init__(self, module: ModuleType, session: Any) -> None:  # noqa: ANN401 (no types)
-        def tensor(value: Any) -> Any:  # noqa: ANN401
-            # It has memory of its own: a binding keeps no array alive.
-            return module.OrtValue.ortvalue_from_shape_and_type(value.shape, np.float32, "cpu")
-
+        # A binding keeps no array alive, and a tensor made from one has no memory of its own.
         self._session, self._binding = session, session.io_binding()
-        self._inputs, self._outputs = [], []
+        self._inputs, self._outputs, self._tensors = [], [], []
         rng = np.random.default_rng(0)
         for value in session.get_inputs():
-            self._inputs.append(tensor(value))
-            self._inputs[-1].update_inplace(rng.standard_normal(value.shape, np.float32))
-            self._binding.bind_ortvalue_input(value.name, self._inputs[-1])
+            self._inputs.append(rng.standard_normal(value.shape, np.float32))
+            self._tensors.append(module.OrtValue.ortvalue_from_numpy(self._inputs[-1]))
+            self._binding.bind_ortvalue_input(value.name, self._tensors[-1])
         for value in session.get_outputs():
-            self._outputs.append(tensor(value))
-            self._binding.bind_ortvalue_output(value.name, self._outputs[-1])
+            self._outputs.append(np.empty(value.shape, np.float32))
+            self._tensors.append(module.OrtValue.ortvalue_from_numpy(self._outputs[-1]))
+            self._binding.bind_ortvalue_output(value.name, self._tensors[-1])
 
     def run(self) -> None:
         self._session.run_with_iobinding(self._binding)
 
+    def refresh(self) -> None:
+        for array in self._inputs:
+            _rewrite(array)
+
     def infer(self, batch: Array) -> Array:
-        self._inputs[0].update_inplace(batch)
+        self._inputs[0][...] = batch
         self.run()
-        return np.array(self._outputs[0].numpy())
+        return np.array(self._outputs[0])
+
+
+def _rewrite(array: NDArray[Any]) -> None:
+    """Write every byte of an array anew; its values stay as they are."""
+    content = array.reshape(-1).view(np.uint8)
+    np.bitwise_or(content, content, out=content)

@@ -19,8 +19,10 @@ from .options import (
 from .output import note, print_facts, print_json, progress_bar
 
 if TYPE_CHECKING:
-    from ...profiler import CollectionReport, Plan
-    from ...tables import LatencyTable
+    from collections.abc import Sequence
+
+    from ...profiler import CollectionReport
+    from ...tables import Graph, LatencyTable, Operator
 
 
 def profile(
@@ -37,12 +39,22 @@ def profile(
         str | None,
         typer.Option("--table", help="Name of the table.", show_default="DEVICE-RUNTIME"),
     ] = None,
+    options: Annotated[
+        str,
+        typer.Option("--options", help="Of the runtime, such as optimization=extended."),
+    ] = "",
     passes: Annotated[
         int, typer.Option("--passes", min=1, max=100, help="Processes that time each operator.")
     ] = 3,
+    most_passes: Annotated[
+        int,
+        typer.Option(
+            "--most-passes", min=1, max=100, help="As many for an operator that is not steady."
+        ),
+    ] = 8,
     networks: Annotated[
         int, typer.Option("--networks", min=2, max=50, help="Whole networks to calibrate by.")
-    ] = 5,
+    ] = 8,
     seed: SeedOption = 0,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
@@ -54,12 +66,17 @@ def profile(
     import numpy as np
 
     from ...devices import find_device
-    from ...profiler import collect, find_runtime
+    from ...profiler import collect, find_runtime, make_plan
     from ...tables import Condition, Store
 
-    target, name = find_device(device), table or f"{device}-{find_runtime(runtime).name}"
-    plan = _plan(supernet, op or [], networks, passes)
-    condition = Condition(runtime, threads)
+    found = find_runtime(runtime)
+    found.check_options(options)
+    target, name = find_device(device), table or _default_name(device, runtime, options)
+    condition = Condition(runtime, threads, options=options)
+    operators, graphs = _wanted(supernet, op or [], networks)
+    plan = make_plan(
+        operators, graphs, passes, framed=found.frames(options), most_passes=most_passes
+    )
     for warning in target.health().warnings:
         note(f"{device} is not quiet, timings may be off: {warning}")
     with Store.open(store) as opened, progress_bar() as bar:
@@ -71,7 +88,9 @@ def profile(
             plan,
             condition,
             np.random.default_rng(seed),
-            lambda done: bar.update(task, completed=done.windows + done.failures),
+            lambda done: bar.update(
+                task, completed=done.windows + done.failures, total=done.of_windows
+            ),
         )
         measured = opened.load(name)
     if as_json:
@@ -80,19 +99,26 @@ def profile(
         _print(report, measured, store)
 
 
-def _plan(supernet: str, operators: list[str], networks: int, passes: int) -> Plan:
-    from ...profiler import make_plan
+def _default_name(device: str, runtime: str, options: str) -> str:
+    """Name a table after what may not mix in one: ``local-onnxruntime-extended``."""
+    return "-".join(filter(None, (device, runtime, options.rpartition("=")[2])))
+
+
+def _wanted(
+    supernet: str, texts: list[str], networks: int
+) -> tuple[Sequence[Operator], Sequence[Graph]]:
+    """Find the operators and the networks to measure."""
     from ...tables import Operator, kind_of
     from ..cost import calibration_networks, reachable_operators
     from ..shipped import find_spec
 
-    if operators:
-        parsed = [Operator.parse(text) for text in operators]
+    if texts:
+        parsed = [Operator.parse(text) for text in texts]
         for operator in parsed:
             kind_of(operator)
-        return make_plan(parsed, (), passes)
+        return parsed, ()
     spec = find_spec(supernet)
-    return make_plan(reachable_operators(spec), calibration_networks(spec, networks), passes)
+    return reachable_operators(spec), calibration_networks(spec, networks)
 
 
 def _document(report: CollectionReport, table: LatencyTable) -> dict[str, object]:
@@ -102,11 +128,14 @@ def _document(report: CollectionReport, table: LatencyTable) -> dict[str, object
         "windows_measured": report.measured,
         "windows_resumed": report.resumed,
         "failures": {str(subject): why for subject, why in report.failures.items()},
+        "unsteady": [str(subject) for subject in report.unsteady],
         "agent_deaths": report.agent_deaths,
         "seconds": report.seconds,
+        "busy_share": report.busy_share,
         "health_before": report.health_before.verdict,
         "health_after": report.health_after.verdict,
         "calibration_scale": table.calibration.scale,
+        "calibration_offset_ms": table.calibration.offset_ms,
         "leave_one_out_error": table.calibration.leave_one_out_error,
     }
 
@@ -114,8 +143,8 @@ def _document(report: CollectionReport, table: LatencyTable) -> dict[str, object
 def _print(report: CollectionReport, table: LatencyTable, store: str) -> None:
     calibration = table.calibration
     trust = (
-        f"× {calibration.scale:.3f} from {calibration.networks} whole networks, "
-        f"leave-one-out error {calibration.leave_one_out_error:.1%}"
+        f"{calibration.formula} from {calibration.networks} whole networks, leave-one-out error "
+        f"{calibration.leave_one_out_error:.1%}, intervals ± {calibration.margin:.1%}"
         if calibration.calibrated
         else "none: no whole networks were measured"
     )
@@ -125,9 +154,10 @@ def _print(report: CollectionReport, table: LatencyTable, store: str) -> None:
             "operators": len(table.rows),
             "windows": f"{report.measured} measured, {report.resumed} were there before",
             "failures": len(report.failures),
+            "not steady": f"{len(report.unsteady)} subjects (known to ± 1 % or worse)",
             "calibration": trust,
             "health": f"{report.health_before.verdict} before, {report.health_after.verdict} after",
-            "time": f"{report.seconds:.0f} s",
+            "time": f"{report.seconds:.0f} s, the device at work {report.busy_share:.0%} of it",
             "store": store,
         },
     )

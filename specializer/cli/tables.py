@@ -81,6 +81,7 @@ def show(
                 "provenance": table.provenance.to_dict(),
                 "calibration": {
                     "scale": calibration.scale,
+                    "offset_ms": calibration.offset_ms,
                     "networks": calibration.networks,
                     "leave_one_out_error": calibration.leave_one_out_error,
                     "margin": calibration.margin,
@@ -100,8 +101,9 @@ def show(
             "created": provenance.created_at,
             "operators": len(table.rows),
             "failures": len(table.failures),
-            "calibration": f"× {calibration.scale:.3f} from {calibration.networks} networks",
+            "calibration": f"{calibration.formula} from {calibration.networks} networks",
             "leave-one-out error": f"{calibration.leave_one_out_error:.1%}",
+            "intervals": f"± {calibration.margin:.1%}, to hold {calibration.coverage:.0%}",
         },
     )
     print_table(

@@ -6,6 +6,7 @@ other line is one subject with all its windows, so nothing is lost on the way::
     {"format": "sartor-latency-table", "version": 1, "name": …, "provenance": {…}, "subjects": 2}
     {"operator": "dense/960x1x1/out=10/none/float32", "windows": [{"pass": 0, "samples_us": […], …
     {"network": "160:k3e3.…", "operators": ["conv2d/…", …], "windows": […]}
+    {"part": "frame 16x80x80", "windows": […]}
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ..errors import FormatError
 from ..measurement import Window
 from ..operator import Operator
 from ..provenance import Provenance
-from ..subject import Network, Subject
+from ..subject import Network, Subject, parse_subject
 from ..table import LatencyTable
 
 FORMAT = "sartor-latency-table"
@@ -111,14 +112,16 @@ def _read_manifest(values: dict[str, Any]) -> tuple[str, Provenance]:
 def _subject_to_dict(subject: Subject) -> dict[str, object]:
     if isinstance(subject, Network):
         return {"network": subject.name, "operators": list(map(str, subject.operators))}
-    return {"operator": str(subject)}
+    if isinstance(subject, Operator):
+        return {"operator": str(subject)}
+    return {"part": str(subject)}
 
 
 def _read_subject(values: dict[str, Any]) -> Subject:
     if "network" in values:
         operators = tuple(map(Operator.parse, values["operators"]))
         return Network(str(values["network"]), operators)
-    return Operator.parse(values["operator"])
+    return parse_subject(values["part"]) if "part" in values else Operator.parse(values["operator"])
 
 
 def _window_to_dict(window: Window) -> dict[str, object]:
