@@ -82,14 +82,16 @@ class Calibration:
     def margin(self) -> float:
         """Half-width of the interval, relative to the prediction; 0 where it is unknown.
 
-        Student's t times the root mean square of the leave-one-out errors, to which a typical error
-        is added with the weight of a few networks (an inverse-gamma prior on their variance).
+        Student's t times the root mean square of the leave-one-out errors. Where these are smaller
+        than what is typical, a typical error is added with the weight of a few networks (as an
+        inverse-gamma prior on their variance would).
         """
         if not self.calibrated:
             return 0.0
-        count = len(self.leave_one_out_errors) + _TYPICAL_WEIGHT
-        seen = math.fsum(error**2 for error in self.leave_one_out_errors)
-        variance = (seen + _TYPICAL_WEIGHT * _TYPICAL_ERROR**2) / count
+        count = len(self.leave_one_out_errors)
+        seen = math.fsum(error**2 for error in self.leave_one_out_errors) / count
+        typical = max(seen, _TYPICAL_ERROR**2)
+        variance = (count * seen + _TYPICAL_WEIGHT * typical) / (count + _TYPICAL_WEIGHT)
         return student_t(COVERAGE, count) * math.sqrt(variance)
 
     @property
@@ -164,12 +166,16 @@ def _fitted(fit: Fit, sums: Floats, measured: Floats, others: Floats) -> Floats:
 
 
 def _left_out(fit: Fit, sums: Floats, measured: Floats) -> Floats:
-    """Return measured over predicted minus 1, each network predicted by the others: (networks,)."""
+    """Return measured over predicted minus 1, each network predicted by the others: (networks,).
+
+    A prediction of 0 or less, as a line through few points may make, is infinitely wrong.
+    """
     if len(sums) < 2:
         return np.array([])
-    predicted = [
+    parts = [
         _fitted(fit, np.delete(sums, index), np.delete(measured, index), sums[index : index + 1])
         for index in range(len(sums))
     ]
-    floor = 1e-3 * measured  # a line through few points may predict nonsense for the one left out
-    return measured / np.maximum(np.concatenate(predicted), floor) - 1
+    predicted = np.concatenate(parts)
+    possible = predicted > 0
+    return np.where(possible, measured / np.where(possible, predicted, 1.0) - 1, np.inf)

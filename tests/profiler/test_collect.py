@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib
+import math
 import os
 import signal
 import subprocess
@@ -11,7 +13,8 @@ import numpy as np
 import pytest
 
 from sartor.devices import LocalDevice
-from sartor.profiler import Progress, collect, make_plan
+from sartor.profiler import Progress, collect, find_runtime, make_plan
+from sartor.tables.difference import Difference
 from sartor.tables.errors import AgentError, FormatError, StoreBusyError, StoreError
 from sartor.tables.operator import Operator
 from sartor.tables.provenance import Condition
@@ -21,6 +24,8 @@ from sartor.tables.subject import Network
 from . import collect_child
 from .collect_child import CONDITION, OPERATORS, PLAN, TABLE
 from .processes import agents_of, alive, wait_until
+
+collect_module = importlib.import_module("sartor.profiler.collect")
 
 EVERYTHING = {
     (str(target.subject), index) for target in PLAN.targets for index in range(PLAN.passes)
@@ -51,13 +56,14 @@ def test_a_table_holds_what_was_planned(
     assert set(table.rows) == set(PLAN.operators)
     (network,) = table.networks
     assert network.network == Network("reference", PLAN.networks[0].operators)
-    for row in (*table.rows.values(), network.measurement):
+    for row in table.measurements.values():
         assert [window.pass_index for window in row.windows] == [0, 1]
     assert table.calibration.networks == 1
     assert table.provenance.condition == condition
     assert dict(table.provenance.facts)["architecture"]
     assert (report.measured, report.resumed, report.agent_deaths) == (PLAN.windows, 0, 0)
     assert report.failures == table.failures == {}
+    assert 0 < report.busy_share < 1
     assert [progress.windows for progress in seen] == list(range(1, PLAN.windows + 1))
     assert seen[-1].eta_s == 0 < seen[0].eta_s
 
@@ -156,10 +162,11 @@ def test_an_operator_that_kills_agents_costs_itself_only(
     report = collect(device, store, TABLE, plan, CONDITION, rng())
     table = store.load(TABLE)
     assert set(table.rows) == set(OPERATORS[:10])
-    assert all(len(row.windows) == 2 for row in table.rows.values())
+    assert all(len(found.windows) == 2 for found in table.measurements.values())
     assert list(report.failures) == list(table.failures) == [deadly]
     assert "died with status -9" in table.failures[deadly]
-    assert report.agent_deaths == 2
+    # All were in one batch of 11, which was halved until the deadly one was alone, and died twice.
+    assert 4 <= report.agent_deaths <= 6
 
     device.python = sys.executable
     report = collect(device, store, TABLE, plan, CONDITION, rng())
@@ -193,3 +200,35 @@ def test_options_that_nobody_honours_are_refused(device: LocalDevice, store: Sto
     with pytest.raises(FormatError, match="litert takes no options here, not 'fast'"):
         collect(device, store, TABLE, PLAN, Condition("litert", options="fast"), rng())
     assert store.tables() == []
+
+
+def test_what_is_not_steady_gets_further_passes_and_nothing_else(
+    device: LocalDevice, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collect_module, "STEADY", 0.0)
+    plan = make_plan(OPERATORS[:3], passes=2, most_passes=4)
+    seen: list[Progress] = []
+    report = collect(device, store, TABLE, plan, CONDITION, rng(), seen.append)
+    assert report.measured == 12
+    assert set(report.unsteady) == set(OPERATORS[:3])
+    assert (seen[0].of_windows, seen[-1].of_windows, seen[-1].windows) == (6, 12, 12)
+
+    monkeypatch.setattr(collect_module, "STEADY", math.inf)
+    report = collect(device, store, TABLE, plan, CONDITION, rng())
+    assert (report.measured, report.unsteady) == (0, ())
+
+
+def test_operators_are_framed_where_a_runtime_fuses_across_them(
+    device: LocalDevice, store: Store
+) -> None:
+    add = Operator.parse("add/24x14x14,24x14x14/-/none/float32")
+    conv = Operator.parse("conv2d/24x14x14/kernel=3,out=32,stride=1/hswish/float32")
+    plan = make_plan([add, conv], passes=2, framed=find_runtime("onnxruntime").frames(""))
+    collect(device, store, TABLE, plan, Condition("onnxruntime"), rng())
+    table = store.load(TABLE)
+    assert {add, conv} <= set(table.rows)
+    row = table.rows[conv]
+    assert isinstance(row, Difference)
+    assert 0 < row.median_ms < row.whole.median_ms
+    assert table.latency_ms(add) < table.rows[add].samples_ms.mean()
+    assert store.find(TABLE).operators == len(table.rows) == 3  # and the addition's convolution

@@ -27,6 +27,7 @@ from sartor.tables.errors import (
     AgentError,
     CommandFailedError,
     DeviceTimeoutError,
+    FormatError,
     OutputError,
     RuntimeMissingError,
     UnknownNameError,
@@ -64,16 +65,53 @@ def test_models_are_timed_in_order_and_a_broken_one_costs_itself_only(
     runtime = find_runtime(name)
     model = runtime.write(reference_graph())
     with AgentSession(device, runtime, threads) as agent:
-        kept = MeasureJob(agent.place(model), window_ms=5, keep=True)
-        jobs = [kept, MeasureJob(agent.place(b"broken")), MeasureJob(agent.place(model)), kept]
-        first, broken, second, third = agent.measure(jobs)
-    assert isinstance(broken, Refusal)
-    assert broken.reason
-    for timing in (first, second, third):
-        assert isinstance(timing, Timing)
-        assert len(timing.samples_us) >= 5
-        assert 1 < np.median(timing.samples_us) < 1e5
-        assert timing.started_at.endswith("+00:00")
+        kept = MeasureJob((agent.place(model),), window_ms=5, loads=2, keep=True)
+        others = MeasureJob((agent.place(b"broken"), agent.place(model)))
+        answers = list(agent.measure([kept, others, kept]))
+        assert agent.busy_ms > 25
+    assert [len(answer) for answer in answers] == [1, 2, 1]
+    assert isinstance(answers[1][0], Refusal)
+    assert answers[1][0].reason
+    check(answers[0][0], least=10)  # five of either load
+    check(answers[1][1])
+    check(answers[2][0], least=10)
+
+
+@each_runtime
+@pytest.mark.parametrize("evict_mb", [0.0, 5.0])
+def test_models_are_timed_in_turns_and_a_broken_one_costs_itself_only(
+    device: LocalDevice, name: str, evict_mb: float
+) -> None:
+    runtime = find_runtime(name)
+    model = runtime.write(reference_graph())
+    with AgentSession(device, runtime) as agent:
+        models = (agent.place(model), agent.place(b"broken"), agent.place(model))
+        (answer,) = agent.measure([MeasureJob(models, window_ms=5, evict_mb=evict_mb)])
+    assert isinstance(answer[1], Refusal)
+    for timing in (answer[0], answer[2]):
+        check(timing)
+
+
+def check(timing: Timing | Refusal, least: int = 5) -> None:
+    """A window as it should be."""
+    assert isinstance(timing, Timing)
+    assert len(timing.samples_us) >= least
+    assert 1 < np.median(timing.samples_us) < 1e5
+    assert timing.started_at.endswith("+00:00")
+
+
+def test_options_reach_the_runtime(device: LocalDevice) -> None:
+    runtime = find_runtime("onnxruntime")
+    with AgentSession(device, runtime, options="optimization=extended") as agent:
+        (answer,) = agent.measure([MeasureJob((agent.place(runtime.write(reference_graph())),))])
+    check(answer[0])
+    with (
+        pytest.raises(RuntimeMissingError, match="knows no optimization 'unheard-of'"),
+        AgentSession(device, runtime, options="optimization=unheard-of"),
+    ):
+        pass
+    with pytest.raises(FormatError, match="takes 'optimization=extended' here, not 'fast'"):
+        runtime.check_options("fast")
 
 
 @each_runtime
@@ -139,7 +177,7 @@ def test_a_killed_agent_is_noticed_and_leaves_nothing(device: LocalDevice) -> No
     with AgentSession(device, find_runtime("onnxruntime")) as agent:
         (pid,) = agents_of(os.getpid())
         os.kill(pid, signal.SIGKILL)
-        answers = agent.measure([MeasureJob(agent.place(b"whatever"))])
+        answers = agent.measure([MeasureJob((agent.place(b"whatever"),))])
         with pytest.raises(AgentError, match="onnxruntime agent on local died with status -9"):
             next(answers)
     assert session_folders(device) == []
@@ -153,7 +191,7 @@ def test_an_agent_that_hangs_is_killed(
     with AgentSession(device, find_runtime("litert")) as agent:
         (pid,) = agents_of(os.getpid())
         os.kill(pid, signal.SIGSTOP)
-        answers = agent.measure([MeasureJob(agent.place(b"whatever"))])
+        answers = agent.measure([MeasureJob((agent.place(b"whatever"),))])
         with pytest.raises(DeviceTimeoutError, match=r"0\.2 s"):
             next(answers)
     assert agents_of(os.getpid()) == []
@@ -187,7 +225,7 @@ def test_answers_that_nobody_took_are_not_mistaken_for_others(device: LocalDevic
     runtime = find_runtime("litert")
     model = runtime.write(reference_graph())
     with AgentSession(device, runtime) as agent:
-        jobs = [MeasureJob(agent.place(model)) for _ in range(4)]
+        jobs = [MeasureJob((agent.place(model),)) for _ in range(4)]
         next(agent.measure(jobs))
         with pytest.raises(AgentError, match="to job 4"):
             next(agent.measure(jobs))

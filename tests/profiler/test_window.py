@@ -4,7 +4,15 @@ import time
 
 import pytest
 
-from sartor.profiler.agent.window import MAX_SAMPLES, MIN_SAMPLES, PATIENCE, time_window
+from sartor.profiler.agent.window import (
+    MAX_SAMPLES,
+    MIN_SAMPLES,
+    PATIENCE,
+    Samples,
+    pooled,
+    time_rounds,
+    time_window,
+)
 
 
 def spin(seconds: float) -> None:
@@ -52,3 +60,45 @@ def test_warming_up_is_not_timed() -> None:
     samples = time_window(run, window_ms=0, warmup_ms=10, threads=1)
     timed = len(samples.samples_us) + samples.preempted
     assert 3 <= runs - timed <= 105
+
+
+class Spinner:
+    """A model that writes down what happens to it."""
+
+    def __init__(self, name: str, seconds: float, told: list[str]) -> None:
+        self.name, self.seconds, self.told = name, seconds, told
+
+    def run(self) -> None:
+        self.told.append(f"run {self.name}")
+        spin(self.seconds)
+
+    def refresh(self) -> None:
+        self.told.append(f"refresh {self.name}")
+
+
+def test_models_take_turns_with_fresh_inputs_after_memory_was_read() -> None:
+    told: list[str] = []
+    models = [Spinner("a", 0.001, told), Spinner("b", 0.002, told)]
+    found = time_rounds(models, 10, 1, lambda: told.append("evict"))
+    assert all(sample >= 1000 for sample in found[0].samples_us)
+    assert all(sample >= 2000 for sample in found[1].samples_us)
+    turns = told[4:]  # after two runs of each to warm up
+    assert len(turns) % 5 == 0
+    rounds = [turns[start : start + 5] for start in range(0, len(turns), 5)]
+    assert len(rounds) >= MIN_SAMPLES
+    for evict, *rest in rounds:
+        assert evict == "evict"
+        assert [word for word in rest if word.startswith("refresh")] == rest[::2]
+        assert sorted(rest[1::2]) == ["run a", "run b"]
+        assert [word.split()[1] for word in rest[::2]] == [word.split()[1] for word in rest[1::2]]
+    assert len({tuple(rest) for _, *rest in rounds}) > 1
+    taken = [len(samples.samples_us) + samples.preempted for samples in found]
+    assert taken == [len(rounds)] * 2
+
+
+def test_no_models_take_no_time() -> None:
+    assert time_rounds([], 10, 1, lambda: None) == []
+
+
+def test_windows_of_several_loads_are_pooled() -> None:
+    assert pooled([Samples([1.0], 2), Samples([3.0, 4.0], 1)]) == Samples([1.0, 3.0, 4.0], 3)

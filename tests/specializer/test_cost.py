@@ -15,8 +15,8 @@ from sartor.tables.kinds import multiply_adds
 from sartor.tables.measurement import Measurement, Window
 from sartor.tables.operator import Operator
 from sartor.tables.provenance import Condition, Provenance
-from sartor.tables.subject import Network
-from sartor.tables.table import LatencyTable, NetworkMeasurement
+from sartor.tables.subject import Network, Subject
+from sartor.tables.table import LatencyTable
 
 from .toy import Toy, every_network, random_cost, space_of, spaces
 
@@ -33,26 +33,26 @@ def pretended_us(operator: Operator) -> float:
 
 @pytest.fixture(scope="module")
 def table() -> LatencyTable:
-    """A real table with made-up samples, calibrated by networks 20 to 30 % above their sums."""
+    """A real table with made-up samples, and networks some 20 % above their sums, less 50 µs."""
     facts = Provenance("local", (), Condition("litert"), "2", "0" * 64, "1", "1", "now", "0.1")
-    rows = {operator: measured(pretended_us(operator)) for operator in reachable_operators(MOBILE)}
-    networks = tuple(
-        NetworkMeasurement(
-            Network(graph.name, graph.operators),
-            measured((1.2 + 0.05 * index) * sum(map(pretended_us, graph.operators))),
-        )
-        for index, graph in enumerate(calibration_networks(MOBILE, 3))
-    )
-    return LatencyTable("made-up", facts, rows, networks)
+    measurements: dict[Subject, Measurement] = {
+        operator: measured(pretended_us(operator)) for operator in reachable_operators(MOBILE)
+    }
+    for index, graph in enumerate(calibration_networks(MOBILE, 8)):
+        sum_us = sum(map(pretended_us, graph.operators))
+        network = Network(graph.name, graph.operators)
+        measurements[network] = measured((1.2 + 0.005 * index) * sum_us - 50)
+    return LatencyTable("made-up", facts, measurements)
 
 
 def test_the_sum_is_what_the_table_predicts(table: LatencyTable) -> None:
     calibration = table.calibration
-    cost = compile_cost(MOBILE, table.latency_ms, calibration.scale)
+    cost = compile_cost(MOBILE, table.latency_ms, calibration.scale, calibration.offset_ms)
     population = MOBILE.space.random(30, np.random.default_rng(0))
     networks = [MOBILE.graph(tuple(row)) for row in population.tolist()]
     predictions = [table.predict(network.operators) for network in networks]
     assert calibration.scale > 1.1
+    assert calibration.offset_ms < 0
     assert cost.evaluate(population) == pytest.approx(
         [prediction.latency_ms for prediction in predictions], rel=1e-12
     )
@@ -88,8 +88,7 @@ def test_what_a_slot_cannot_be_costs_infinitely_much() -> None:
 
 def test_a_missing_operator_stops_the_compilation(table: LatencyTable) -> None:
     missing = reachable_operators(MOBILE)[100]
-    rows = {operator: row for operator, row in table.rows.items() if operator != missing}
-    holed = LatencyTable(table.name, table.provenance, rows)
+    holed = table.without({missing})
     with pytest.raises(MissingOperatorError) as caught:
         compile_cost(MOBILE, holed.latency_ms)
     assert caught.value.operator == str(missing)

@@ -6,6 +6,8 @@ import hypothesis.strategies as st
 
 from sartor.tables import (
     Condition,
+    Frame,
+    Framed,
     LatencyTable,
     Network,
     Operator,
@@ -92,7 +94,9 @@ networks = st.builds(
     operators=st.lists(operators(), min_size=1, max_size=4).map(tuple),
 )
 
-subjects: st.SearchStrategy[Subject] = st.one_of(operators(), networks)
+subjects: st.SearchStrategy[Subject] = st.one_of(
+    operators(), networks, operators().map(Framed), maps.map(Frame)
+)
 
 
 @st.composite

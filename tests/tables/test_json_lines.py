@@ -43,7 +43,7 @@ def test_a_file_carries_a_table_from_store_to_store(table: LatencyTable) -> None
 
 
 def test_samples_are_written_as_people_would() -> None:
-    sample = from_json_lines(to_json_lines(TABLE)).rows[operator(1)]
+    sample = from_json_lines(to_json_lines(TABLE)).measurements[operator(1)]
     assert sample.windows[0].samples_us[0] == 1000.0
     odd = LatencyTable.from_windows("odd", PROVENANCE, {operator(1): [window(0, 12.345)]}, {})
     assert b"[12.345, 12.345, " in to_json_lines(odd)

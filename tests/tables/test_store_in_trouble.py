@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sartor.tables import LatencyTable, Store, Subject, Window, database
+from sartor.tables import LatencyTable, Operator, Store, Subject, Window, database
 from sartor.tables.errors import StoreBusyError, StoreError, StoreVersionError
 
 from . import children
@@ -69,10 +69,11 @@ def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
         assert {(text, 0) for text in acknowledged} <= done
         assert len(done) <= len(acknowledged) + 3  # at each kill one may be safe, yet not told
         assert len(set(acknowledged)) == len(acknowledged)
-        rows = store.load("mine").rows
-        assert len(rows) == len(done)
-        for measured, row in rows.items():
-            assert [each.samples_us[0] for each in row.windows] == [measured["out"]]
+        found = store.load("mine").measurements
+        assert len(found) == len(done)
+        for subject, measurement in found.items():
+            assert isinstance(subject, Operator)
+            assert [each.samples_us[0] for each in measurement.windows] == [subject["out"]]
 
 
 def test_a_lease_of_the_living_is_respected_and_one_of_the_dead_taken_over(path: Path) -> None:

@@ -41,7 +41,7 @@ def test_all_rows_are_corrected_to_one_level() -> None:
     table = example()
     assert table.latency_ms(SMALL) == pytest.approx(1.0)
     assert table.latencies_ms == pytest.approx({SMALL: 1.0, LARGE: 4.0})
-    assert {row.reference_us for row in table.rows.values()} == {100.0}
+    assert {found.reference_us for found in table.measurements.values()} == {100.0}
 
 
 def test_predictions_carry_the_calibration_of_the_table() -> None:
