@@ -17,6 +17,7 @@ from ..tables.errors import AgentError, DeviceError, DeviceTimeoutError, SartorE
 from ..tables.measurement import Window
 from ..tables.provenance import Condition
 from ..tables.subject import Subject
+from ..tables.verdict import STEADY
 from .batches import Batch, make_batches
 from .identity import identify
 from .messages import MeasureJob, Refusal, Timing
@@ -28,9 +29,6 @@ from .session import AgentSession
 
 if TYPE_CHECKING:
     from ..tables.store import Store
-
-STEADY = 0.01
-"""A latency is steady when half its 95 % confidence interval is at most this share of it."""
 
 _WINDOW_MS = 8
 _NETWORK_WINDOW_MS = 240  # there are few, and all predictions hang on them

@@ -26,6 +26,13 @@ def student_t(level: float, degrees: int) -> float:
     return math.sqrt(degrees) * math.tan(middle)
 
 
+def tail(t: float, degrees: int) -> float:
+    """Return how likely Student's distribution is at least as far from 0 as ``t``: P(|T| >= t)."""
+    if degrees < 1:
+        raise ValueError(f"no Student's distribution has {degrees} degrees of freedom")
+    return max(0.0, 1 - _share_within(math.atan(abs(t) / math.sqrt(degrees)), degrees))
+
+
 def _share_within(angle: float, degrees: int) -> float:
     """P(|T| <= t) where angle = atan(t / sqrt(degrees))."""
     cosine, odd = math.cos(angle), degrees % 2

@@ -17,7 +17,7 @@ input and writes events to standard output, one JSON object a line, in the order
     ← {"job": 4, "error": "ValueError: Could not open …"}
 
 Models of a job with ``evict_mb`` are timed in turns, cold, so much memory being read before each
-round; of any other job one after another, each again and again, loaded ``loads`` times. Files are relative to ``FOLDER``. A
-model's file is deleted as soon as it is loaded; a model that is kept stays loaded for later jobs.
-When standard input ends, so does the agent, and it removes ``FOLDER``.
+round; of any other job one after another, each again and again, loaded ``loads`` times. Files are
+relative to ``FOLDER``. A model's file is deleted as soon as it is loaded; a model that is kept
+stays loaded for later jobs. When standard input ends, so does the agent, and it removes ``FOLDER``.
 """

@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from .judgement import check, diff, merge, plot
 from .options import DEFAULT_STORE, JsonOption, StoreOption
 from .output import note, print_facts, print_json, print_table
 
 NameArgument = Annotated[str, typer.Argument(help="Name of a table, as listed.")]
 
-app = typer.Typer(help="List, show, export, import, remove latency tables.")
+app = typer.Typer(help="List, show, judge, compare, draw, move latency tables.")
+for command in (check, diff, merge, plot):
+    app.command()(command)
 
 
 @app.callback(invoke_without_command=True)

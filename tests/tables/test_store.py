@@ -9,10 +9,8 @@ from hypothesis import given, settings
 
 from sartor.tables import (
     Condition,
-    Framed,
     LatencyTable,
     Network,
-    Operator,
     Provenance,
     Store,
 )
