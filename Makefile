@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 
 # Profile this machine, specialize the shipped supernet for it, and verify what comes out.
 demo: $(VENV)/.installed
-	$(BIN)/sartor profile --device local --runtime litert --store $(DEMO)/tables.sqlite
+	$(BIN)/sartor profile --device local --runtime litert --force --store $(DEMO)/tables.sqlite
 	$(BIN)/sartor specialize --table local-litert --store $(DEMO)/tables.sqlite --out $(DEMO)
 	$(BIN)/sartor export $(DEMO)
 	$(BIN)/sartor verify $(DEMO) --device local

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +21,10 @@ _FILES = (
     "/sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq",
     "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
 )
+_THROTTLES = "/sys/devices/system/cpu/cpu*/thermal_throttle/core_throttle_count"
+_STAT = "/proc/stat"
+_WATCHED_S = 0.5
+_BUSY_CORES = 0.3
 _BUSY_LOAD_PER_CORE = 0.5
 _HOT_C = 80.0
 _SCARCE_MEMORY_MB = 300
@@ -36,6 +41,8 @@ class Health:
         frequency_mhz: of the fastest core now.
         governor: of the cores' frequency, or ``unknown``.
         temperature_c: of the hottest sensor.
+        busy_cores: how many cores' worth of other programs ran just now.
+        throttles: how often its cores were slowed down by heat since it was started.
     """
 
     cores: int
@@ -44,12 +51,18 @@ class Health:
     frequency_mhz: int | None
     governor: str
     temperature_c: float | None
+    busy_cores: float | None = None
+    throttles: int | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What may spoil timings, one sentence each."""
         found = []
-        if self.load is not None and self.load > _BUSY_LOAD_PER_CORE * self.cores:
+        if self.busy_cores is not None:
+            if self.busy_cores > _BUSY_CORES:
+                busy = f"{self.busy_cores:.1f} of {self.cores} cores are busy"
+                found.append(f"other programs are running: {busy}")
+        elif self.load is not None and self.load > _BUSY_LOAD_PER_CORE * self.cores:
             found.append(f"other programs are running: load {self.load:g} on {self.cores} cores")
         if self.temperature_c is not None and self.temperature_c >= _HOT_C:
             found.append(f"it is hot and may slow down: {self.temperature_c:g} °C")
@@ -66,24 +79,54 @@ class Health:
 
 
 def read_health(device: Device) -> Health:
-    """Ask a device how it is; DeviceError when it does not say."""
-    return parse_health(read_files(device, _FILES))
+    """Watch a device for half a second; DeviceError when it does not say how it is."""
+    before = read_files(device, (_STAT,))
+    time.sleep(_WATCHED_S)
+    return parse_health(read_files(device, (*_FILES, _STAT, _THROTTLES)), before)
 
 
-def parse_health(files: Mapping[str, str]) -> Health:
-    """Judge the texts of the kernel's files, by path."""
+def parse_health(files: Mapping[str, str], before: Mapping[str, str] | None = None) -> Health:
+    """Judge the texts of the kernel's files, by path.
+
+    Args:
+        files: now.
+        before: some time ago; what was busy is counted from then on.
+    """
+    cores = count_cores(files.get("/proc/cpuinfo", ""))
+    throttles = _numbers(files, "/core_throttle_count")
     frequencies_khz = _numbers(files, "/scaling_cur_freq")
     # Some sensors show what no silicon survives while they are switched off.
     temperatures = [value for value in _numbers(files, "/temp") if 0 < value < 150_000]
     load = files.get("/proc/loadavg", "").split()
     return Health(
-        cores=count_cores(files.get("/proc/cpuinfo", "")),
+        cores=cores,
         load=float(load[0]) if load else None,
         memory_available_mb=parse_meminfo(files.get("/proc/meminfo", "")).get("MemAvailable"),
         frequency_mhz=max(frequencies_khz) // 1000 if frequencies_khz else None,
         governor=parse_governor(files),
         temperature_c=max(temperatures) / 1000 if temperatures else None,
+        busy_cores=_busy_cores(cores, (before or {}).get(_STAT, ""), files.get(_STAT, "")),
+        throttles=sum(throttles) if throttles else None,
     )
+
+
+def _busy_cores(cores: int, before: str, after: str) -> float | None:
+    """Count how many cores were busy between two texts of ``/proc/stat``."""
+    counts = [_ticks(before), _ticks(after)]
+    if len(counts[0]) < 5 or len(counts[0]) != len(counts[1]):
+        return None
+    ticks = [now - then for then, now in zip(*counts, strict=True)]
+    idle = ticks[3] + ticks[4]  # waiting for disks is no work either
+    return cores * (1 - idle / sum(ticks)) if sum(ticks) > 0 else None
+
+
+def _ticks(stat: str) -> list[int]:
+    """Read how long all cores together did what: user, nice, system, idle, iowait, ….
+
+    Time given to guests is counted as user time already.
+    """
+    name, *words = (stat.splitlines() or [""])[0].split() or [""]
+    return [int(word) for word in words[:8]] if name == "cpu" else []
 
 
 def _numbers(files: Mapping[str, str], ending: str) -> list[int]:

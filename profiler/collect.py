@@ -23,6 +23,7 @@ from .identity import identify
 from .messages import MeasureJob, Refusal, Timing
 from .plan import Plan, Target, coverage
 from .progress import CollectionReport, Progress
+from .quiet import wait_until_quiet
 from .reference import reference_graph
 from .runtimes import Runtime, find_runtime
 from .session import AgentSession
@@ -47,6 +48,9 @@ def collect(
     condition: Condition,
     rng: np.random.Generator,
     progress: Callable[[Progress], None] = lambda _: None,
+    *,
+    patience_s: float | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> CollectionReport:
     """Measure whatever of a plan a table does not hold yet.
 
@@ -67,8 +71,12 @@ def collect(
         condition: how the runtime is to run.
         rng: decides batches and their order.
         progress: is told after every subject.
+        patience_s: how long to wait, in seconds, before every pass, for a device that is too hot
+            or too busy; None to measure whatever it is like.
+        tell: is called with what is being waited for.
 
     Raises:
+        DeviceDisturbedError: the device did not become quiet.
         StoreBusyError: another collector is filling the table.
         StoreError: the table holds measurements of other circumstances, or cannot be written.
         RuntimeMissingError: the device lacks the runtime.
@@ -76,21 +84,22 @@ def collect(
         DeviceError: the device is gone.
     """
     started = time.monotonic()
-    health_before = device.health()
+    health_before = wait_until_quiet(device, patience_s, tell)
     store.create(table, identify(device, condition))
     with store.lease(table):
         done = store.done(table)
         resumed = coverage(plan, done).windows
         run = _Run(device, store, table, condition, progress, resumed, plan.windows)
-        for pass_index in range(plan.passes):
-            missing = [t for t in plan.targets if (str(t.subject), pass_index) not in done]
-            run.take_pass(pass_index, make_batches(missing, rng))
-        unsteady = run.unsteady(plan.targets)
-        for pass_index in range(plan.passes, plan.most_passes):
+        unsteady: Sequence[Target] = plan.targets
+        for pass_index in range(max(plan.passes, plan.most_passes)):
             missing = [t for t in unsteady if (str(t.subject), pass_index) not in done]
-            run.of_windows += len(missing)
+            if pass_index >= plan.passes:
+                run.of_windows += len(missing)
+            if pass_index > 0 and missing:
+                wait_until_quiet(device, patience_s, tell)
             run.take_pass(pass_index, make_batches(missing, rng))
-            unsteady = run.unsteady(unsteady)
+            if pass_index >= plan.passes - 1:
+                unsteady = run.unsteady(unsteady)
     seconds = time.monotonic() - started
     return CollectionReport(
         table=table,

@@ -12,6 +12,7 @@ SartorError                      the command line prints it without a traceback 
 ├── DeviceError                  something between us and a device
 │   ├── DeviceUnreachableError   no connection
 │   ├── DeviceTimeoutError       no answer in time
+│   ├── DeviceDisturbedError     it is too hot or too busy to be timed
 │   └── CommandFailedError       a command ran and failed
 ├── AgentError                   the agent on the device broke its protocol or died
 ├── RuntimeMissingError          a runtime or an optional package is not installed
@@ -100,6 +101,10 @@ class DeviceUnreachableError(DeviceError):
 
 class DeviceTimeoutError(DeviceError):
     """The device did not answer in time."""
+
+
+class DeviceDisturbedError(DeviceError):
+    """The device is too hot or too busy to be timed."""
 
 
 class CommandFailedError(DeviceError):

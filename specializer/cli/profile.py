@@ -55,6 +55,13 @@ def profile(
     networks: Annotated[
         int, typer.Option("--networks", min=2, max=50, help="Whole networks to calibrate by.")
     ] = 8,
+    patience: Annotated[
+        float,
+        typer.Option("--patience", min=0, help="Seconds to wait for a device that is hot or busy."),
+    ] = 120,
+    force: Annotated[
+        bool, typer.Option("--force", help="Measure at once, however hot or busy the device is.")
+    ] = False,
     seed: SeedOption = 0,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
@@ -77,8 +84,6 @@ def profile(
     plan = make_plan(
         operators, graphs, passes, framed=found.frames(options), most_passes=most_passes
     )
-    for warning in target.health().warnings:
-        note(f"{device} is not quiet, timings may be off: {warning}")
     with Store.open(store) as opened, progress_bar() as bar:
         task = bar.add_task(f"profile {device}", total=plan.windows)
         report = collect(
@@ -91,6 +96,8 @@ def profile(
             lambda done: bar.update(
                 task, completed=done.windows + done.failures, total=done.of_windows
             ),
+            patience_s=None if force else patience,
+            tell=note,
         )
         measured = opened.load(name)
     if as_json:
@@ -141,6 +148,8 @@ def _document(report: CollectionReport, table: LatencyTable) -> dict[str, object
 
 
 def _print(report: CollectionReport, table: LatencyTable, store: str) -> None:
+    for warning in (*report.health_before.warnings, *report.health_after.warnings):
+        note(f"timings may be off: {warning}")
     calibration = table.calibration
     trust = (
         f"{calibration.formula} from {calibration.networks} whole networks, leave-one-out error "

@@ -124,7 +124,10 @@ def run_chain(folder: Path) -> Chain:
     kept = ("--store", store, "--json")
     said = {
         "devices": sartor("devices", "--json"),
-        "profile": sartor("profile", "--supernet", supernet, "--passes", 1, "--networks", 3, *kept),
+        "profile": sartor(
+            *("profile", "--supernet", supernet, "--passes", 1, "--most-passes", 1),
+            *("--networks", 3, "--force", *kept),
+        ),
         "specialize": sartor(
             *("specialize", "--supernet", supernet, "--table", "local-litert"),
             *("--latency-ms", BUDGET_MS, "--out", out, *kept),

@@ -111,7 +111,8 @@ def test_profile(chain: Chain) -> None:
 
 def test_profile_again_measures_nothing_again(chain: Chain) -> None:
     again = sartor(
-        *("profile", "--supernet", chain.supernet, "--passes", 1, "--networks", 3),
+        *("profile", "--supernet", chain.supernet, "--passes", 1, "--most-passes", 1, "--force"),
+        *("--networks", 3),
         *("--store", chain.store, "--json"),
     ).document
     assert again["windows_measured"] == 0
@@ -121,7 +122,10 @@ def test_profile_again_measures_nothing_again(chain: Chain) -> None:
 def test_profile_of_one_operator(tmp_path: Path) -> None:
     operator = "dense/64x1x1/out=10/none/float32"
     store = tmp_path / "new" / "tables.sqlite"
-    measured = sartor("profile", "--op", operator, "--passes", 2, "--store", store)
+    measured = sartor(
+        *("profile", "--op", operator, "--passes", 2, "--most-passes", 2, "--force"),
+        *("--store", store),
+    )
     assert measured.exit_code == 0
     assert "none: no whole networks were measured" in measured.stdout
     (table,) = sartor("tables", "--store", store, "--json").document
