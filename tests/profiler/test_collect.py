@@ -99,7 +99,11 @@ def test_an_interrupted_collection_goes_on(device: LocalDevice, store: Store) ->
     assert collect(device, store, TABLE, PLAN, CONDITION, rng()).measured == 0
 
 
-def test_a_killed_agent_costs_nothing(device: LocalDevice, store: Store) -> None:
+def test_a_killed_agent_costs_nothing(
+    device: LocalDevice, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sartor.profiler.batches._MOST_MODELS", 4)
+
     def kill(progress: Progress) -> None:
         if progress.windows in {5, 12}:
             (pid,) = agents_of(os.getpid())

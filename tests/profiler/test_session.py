@@ -188,6 +188,7 @@ def test_an_agent_that_hangs_is_killed(
     device: LocalDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "_JOB_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(session, "_MODEL_TIMEOUT_S", 0)
     with AgentSession(device, find_runtime("litert")) as agent:
         (pid,) = agents_of(os.getpid())
         os.kill(pid, signal.SIGSTOP)
