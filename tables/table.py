@@ -6,26 +6,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
+from types import MappingProxyType
 
 from . import lookup
 from .calibration import Calibration, Prediction, calibrate
+from .errors import MeasurementError
 from .measurement import Measurement, Window, reference_level_us
 from .operator import Operator
 from .provenance import Provenance
+from .quotation import Quotation
+from .row import Row
 from .subject import Network, Subject
+
+_NONE: Mapping[Subject, Quotation] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkMeasurement:
-    """A whole network that was measured together with its operators."""
+    """The latency of a whole network, of the same origin as the operators' latencies."""
 
     network: Network
-    measurement: Measurement
+    measurement: Row
 
 
 @dataclass(frozen=True)
 class LatencyTable:
-    """Latencies of operators, with all their samples and the circumstances.
+    """Latencies of operators, with all that is known of them and the circumstances.
 
     Attributes:
         name: in the store.
@@ -37,7 +43,7 @@ class LatencyTable:
 
     name: str
     provenance: Provenance
-    rows: Mapping[Operator, Measurement]
+    rows: Mapping[Operator, Row]
     networks: tuple[NetworkMeasurement, ...] = ()
     failures: Mapping[Subject, str] = field(default_factory=dict)
 
@@ -48,28 +54,61 @@ class LatencyTable:
         provenance: Provenance,
         windows: Mapping[Subject, Sequence[Window]],
         failures: Mapping[Subject, str],
+        quotations: Mapping[Subject, Quotation] = _NONE,
     ) -> LatencyTable:
-        """Build a table from all its windows, corrected to one common level of the machine."""
+        """Build a table from all its windows, corrected to one common level of the machine.
+
+        Args:
+            name: of the table.
+            provenance: circumstances, the same for every number.
+            windows: of each subject that was measured.
+            failures: why something could not be measured.
+            quotations: of each subject whose latency was published.
+
+        Raises:
+            MeasurementError: a subject has both windows and a quotation.
+        """
         timed = {subject: tuple(found) for subject, found in windows.items() if found}
-        rows: dict[Operator, Measurement] = {}
-        networks = []
+        if twice := timed.keys() & quotations.keys():
+            raise MeasurementError(
+                f"{min(map(str, twice))} was both measured and published; keep them in two tables"
+            )
+        found: dict[Subject, Row] = dict(quotations)
         if timed:
             level_us = reference_level_us(chain.from_iterable(timed.values()))
-            for subject, found in timed.items():
-                measurement = Measurement(found, level_us)
-                if isinstance(subject, Network):
-                    networks.append(NetworkMeasurement(subject, measurement))
-                else:
-                    rows[subject] = measurement
-        return cls(name, provenance, rows, tuple(networks), failures)
+            found |= {subject: Measurement(taken, level_us) for subject, taken in timed.items()}
+        return cls(
+            name,
+            provenance,
+            {subject: row for subject, row in found.items() if isinstance(subject, Operator)},
+            tuple(
+                NetworkMeasurement(subject, row)
+                for subject, row in found.items()
+                if isinstance(subject, Network)
+            ),
+            failures,
+        )
+
+    @property
+    def by_subject(self) -> Mapping[Subject, Row]:
+        """Every latency that there is: the operators' first, then the networks'."""
+        operators: dict[Subject, Row] = dict(self.rows)
+        return operators | {whole.network: whole.measurement for whole in self.networks}
 
     @property
     def windows(self) -> Mapping[Subject, tuple[Window, ...]]:
-        """Every subject's windows: with the failures, all that ``from_windows`` needs."""
-        operators: dict[Subject, tuple[Window, ...]] = {
-            operator: row.windows for operator, row in self.rows.items()
-        }
-        return operators | {whole.network: whole.measurement.windows for whole in self.networks}
+        """The windows of every subject that was measured.
+
+        With ``quotations`` and the failures they are all that ``from_windows`` needs.
+        """
+        found = self.by_subject.items()
+        return {subject: row.windows for subject, row in found if isinstance(row, Measurement)}
+
+    @property
+    def quotations(self) -> Mapping[Subject, Quotation]:
+        """The latencies that were published, by subject."""
+        found = self.by_subject.items()
+        return {subject: row for subject, row in found if isinstance(row, Quotation)}
 
     @cached_property
     def latencies_ms(self) -> Mapping[Operator, float]:
@@ -83,7 +122,8 @@ class LatencyTable:
             [
                 (self.sum_ms(whole.network.operators), whole.measurement.median_ms)
                 for whole in self.networks
-                if all(operator in self.rows for operator in whole.network.operators)
+                if whole.network.operators
+                and all(operator in self.rows for operator in whole.network.operators)
             ]
         )
 
@@ -107,10 +147,11 @@ class TableSummary:
     Attributes:
         name: of the table.
         provenance: circumstances of every number in it.
-        operators: how many operators were measured.
-        networks: how many whole networks were measured.
+        operators: how many operators have a latency.
+        networks: how many whole networks have one.
         failures: how many subjects could not be measured.
         windows: how many windows there are in all.
+        quotations: how many of the latencies were published, and so have no windows.
     """
 
     name: str
@@ -119,3 +160,4 @@ class TableSummary:
     networks: int
     failures: int
     windows: int
+    quotations: int = 0

@@ -51,8 +51,9 @@ def test_a_table_holds_what_was_planned(
     assert set(table.rows) == set(PLAN.operators)
     (network,) = table.networks
     assert network.network == Network("reference", PLAN.networks[0].operators)
-    for row in (*table.rows.values(), network.measurement):
-        assert [window.pass_index for window in row.windows] == [0, 1]
+    assert len(table.windows) == len(table.rows) + 1
+    for windows in table.windows.values():
+        assert [window.pass_index for window in windows] == [0, 1]
     assert table.calibration.networks == 1
     assert table.provenance.condition == condition
     assert dict(table.provenance.facts)["architecture"]
@@ -156,7 +157,7 @@ def test_an_operator_that_kills_agents_costs_itself_only(
     report = collect(device, store, TABLE, plan, CONDITION, rng())
     table = store.load(TABLE)
     assert set(table.rows) == set(OPERATORS[:10])
-    assert all(len(row.windows) == 2 for row in table.rows.values())
+    assert all(len(windows) == 2 for windows in table.windows.values())
     assert list(report.failures) == list(table.failures) == [deadly]
     assert "died with status -9" in table.failures[deadly]
     assert report.agent_deaths == 2

@@ -25,6 +25,7 @@ def test_a_table_reads_back_as_it_was(table: LatencyTable) -> None:
     again = from_json_lines(to_json_lines(table))
     assert again.provenance == table.provenance
     assert again.windows.keys() == table.windows.keys()
+    assert again.quotations == table.quotations
     assert again.failures == table.failures
     assert to_json_lines(again) == to_json_lines(table)
 
@@ -43,8 +44,8 @@ def test_a_file_carries_a_table_from_store_to_store(table: LatencyTable) -> None
 
 
 def test_samples_are_written_as_people_would() -> None:
-    sample = from_json_lines(to_json_lines(TABLE)).rows[operator(1)]
-    assert sample.windows[0].samples_us[0] == 1000.0
+    again = from_json_lines(to_json_lines(TABLE))
+    assert again.windows[operator(1)][0].samples_us[0] == 1000.0
     odd = LatencyTable.from_windows("odd", PROVENANCE, {operator(1): [window(0, 12.345)]}, {})
     assert b"[12.345, 12.345, " in to_json_lines(odd)
 
@@ -67,7 +68,11 @@ def edited(line: int, **changes: object) -> bytes:
         (b"[]\n", "line 1"),
         (b"{}\n", "line 1: 'format' is missing"),
         (edited(0, format="csv"), "line 1: the format is 'csv'"),
-        (edited(0, version=2), "line 1: version 2 .* update Sartor"),
+        (edited(0, version=3), "line 1: version 3 .* reads up to 2; update Sartor"),
+        (edited(0, version=0), "line 1: version 0"),
+        (edited(1, quotation={}), "line 2: 'latency_ms' is missing"),
+        (edited(1, quotation={"latency_ms": 0}), "line 2: 0.0 ms is no latency"),
+        (edited(1, quotation={"latency_ms": 1, "count": 0}), "line 2: a latency of 0 inferences"),
         (edited(0, provenance={}), "line 1: a provenance is an object of"),
         ("\n".join(lines()[:-1]).encode(), "1 subjects where the manifest says 2: .* truncated"),
         ("\n".join(lines()).encode()[:-20], "line 3"),
