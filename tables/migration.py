@@ -26,7 +26,7 @@ def migrate(connection: Connection, version: int) -> None:
 
 def _add_quotations(connection: Connection) -> None:
     """Version 2 keeps latencies that were published, without samples."""
-    QUOTATIONS.create(connection, checkfirst=True)
+    QUOTATIONS.create(connection)
 
 
 STEPS: Mapping[int, Callable[[Connection], None]] = {1: _add_quotations}

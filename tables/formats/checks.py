@@ -86,8 +86,7 @@ def check_contamination(
         shared = [
             named(subject)
             for subject, quotation in quotations.items()
-            if quotation.median_ms in theirs
-            and (theirs[quotation.median_ms] | {None}) & {quotation.deviation_ms}
+            if _agrees(quotation.deviation_ms, theirs.get(quotation.median_ms, set()))
             and _is_fine(quotation.median_ms)
         ]
         findings += Finding.about(
@@ -102,19 +101,18 @@ def check_contamination(
 
 def check_deviations(quotations: Quotations, named: Named) -> list[Finding]:
     """Find latencies that were timed too unsteadily, or not at all."""
-    still, unsteady, absurd = [], [], []
+    still: list[str] = []
+    unsteady: dict[str, str] = {}
+    absurd: dict[str, str] = {}
     for subject, quotation in quotations.items():
         deviation_ms = quotation.deviation_ms
         if deviation_ms is None:
             continue
         share = deviation_ms / quotation.median_ms
-        line = f"{named(subject)} ({share:.0%})"
         if deviation_ms == 0 and quotation.count != 1:
             still.append(named(subject))
-        elif share > _ABSURD:
-            absurd.append(line)
         elif share > _UNSTEADY:
-            unsteady.append(line)
+            (absurd if share > _ABSURD else unsteady)[named(subject)] = f"{share:.0%}"
     return [
         *Finding.about("warning", "deviations", still, "{n} without any deviation"),
         *Finding.about("warning", "deviations", absurd, "{n} with a deviation above the mean"),
@@ -145,14 +143,19 @@ def check_units(
         plausible_ms: the least and the most.
     """
     low, high = plausible_ms
-    odd = [
-        f"{network.name} {latency_ms:.3g} ms"
+    odd = {
+        network.name: f"{latency_ms:.3g} ms"
         for network in networks
         if (latency_ms := _whole_ms(quotations, network)) is not None
         and not low <= latency_ms <= high
-    ]
+    }
     sentence = f"{{n}} outside {low:g}–{high:g} ms for a whole network, so these are hardly ms"
     return Finding.about("warning", "units", odd, sentence)
+
+
+def _agrees(deviation_ms: float | None, theirs: set[float | None]) -> bool:
+    """Whether a deviation is one of theirs, as far as both sides published it."""
+    return bool(theirs) and (deviation_ms is None or not theirs.isdisjoint({deviation_ms, None}))
 
 
 def _whole_ms(quotations: Quotations, network: Network) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, ParamSpec, TypeVar
 
@@ -36,22 +36,24 @@ class Finding:
 
     @classmethod
     def about(
-        cls, severity: Severity, check: str, keys: Sequence[str], sentence: str
+        cls, severity: Severity, check: str, rows: Sequence[str] | Mapping[str, str], sentence: str
     ) -> list[Finding]:
         """Make a finding about rows, or none where there are no rows.
 
         Args:
             severity: what it means for the import.
             check: which check found it.
-            keys: of the rows.
-            sentence: to be followed by the first keys, such as ``3 rows have no mean``; ``{n}``
-                in it becomes their number.
+            rows: their keys, or their keys with a remark on each.
+            sentence: such as ``{n} without a latency``, where ``{n}`` becomes their number; the
+                first keys follow it.
         """
-        if not keys:
+        if not rows:
             return []
-        first = "; ".join(keys[:_NAMED]) + ("; …" if len(keys) > _NAMED else "")
-        rows = "1 row" if len(keys) == 1 else f"{len(keys)} rows"
-        return [cls(severity, check, f"{sentence.format(n=rows)}: {first}", tuple(keys))]
+        remarks = rows if isinstance(rows, Mapping) else dict.fromkeys(rows, "")
+        named = [f"{key} ({remark})" if remark else key for key, remark in remarks.items()]
+        first = "; ".join(named[:_NAMED]) + ("; …" if len(named) > _NAMED else "")
+        count = "1 row" if len(remarks) == 1 else f"{len(remarks)} rows"
+        return [cls(severity, check, f"{sentence.format(n=count)}: {first}", tuple(remarks))]
 
 
 @dataclass(frozen=True, slots=True)

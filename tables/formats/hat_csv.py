@@ -67,14 +67,14 @@ def read_hat_csv(origin: Origin) -> Imported:
     """
     lines = _lines(origin.content)
     quotations: dict[Subject, Quotation] = {}
-    wrong = []
+    wrong: dict[str, str] = {}
     for number, line in enumerate(lines, start=2):
         read = tried(_wholes, number, line)
         if isinstance(read, dict):
             quotations |= read
         else:
-            wrong.append(f"line {number} ({read})")
-    findings = Finding.about("error", "values", wrong, "{n} that make no sense")
+            wrong[f"line {number}"] = str(read)
+    findings = Finding.about("error", "values", wrong, "{n} of no sense")
     table = LatencyTable.from_windows(origin.name, origin.provenance(NAME), {}, {}, quotations)
     return Imported(NAME, table, tuple(findings))
 

@@ -125,6 +125,8 @@ class KeyFormat:
             raise FormatError(f"{_map(before)} is not how {self.name} writes the input of {name}")
         output = _shape(found["output"])
         before = (before[0], 1, 1) if name in self.flat else before
+        if self.layers[name].pooled and before[1:] != (1, 1):
+            raise FormatError(f"{name} of {self.name} reads a single pixel, not {_map(before)}")
         return self.layers[name].operator(before, output[0]), output
 
     def _block(self, _: str, before: Shape, rest: str) -> tuple[Operator, Shape]:
@@ -228,7 +230,7 @@ ONCE_FOR_ALL = KeyFormat(
         "Conv_2": Layer("conv2d", 1, 1, "hswish", pooled=True),
         "Conv_1": Layer("conv2d", 1, 1, "hswish"),
         "AvgPool2D": Layer("global_average_pool"),
-        "Logits": Layer("dense"),
+        "Logits": Layer("dense", pooled=True),
     },
     activation=_by_flag,
 )
@@ -257,7 +259,7 @@ NSGANET_V2 = KeyFormat(
         "first_conv": Layer("conv2d", 3, 2, "hswish"),
         "feature_mix_layer": Layer("conv2d", 1, 1, "hswish", pooled=True),
         "final_expand_layer": Layer("conv2d", 1, 1, "hswish"),
-        "classifier": Layer("dense"),
+        "classifier": Layer("dense", pooled=True),
     },
     activation=_by_stage,
     flat=("classifier",),

@@ -84,15 +84,15 @@ def _operators(
 ) -> tuple[dict[str, Operator], list[Finding]]:
     """Read the keys that can be read."""
     operators: dict[str, Operator] = {}
-    confused: list[str] = []
-    unknown: list[str] = []
+    confused: dict[str, str] = {}
+    unknown: dict[str, str] = {}
     for entry in entries:
         read = tried(form.parse, entry.key)
         if isinstance(read, Operator):
             operators[entry.key] = read
         else:
             wrong = confused if isinstance(read, ExpansionError) else unknown
-            wrong.append(f"{entry.key} (line {entry.line}: {read})")
+            wrong[entry.key] = f"line {entry.line}: {read}"
     return operators, [
         *Finding.about("error", "expansion", confused, "{n} with ratio and channels confused"),
         *Finding.about("warning", "keys", unknown, "{n} not understood, and left out"),
@@ -102,13 +102,13 @@ def _operators(
 def _quotations(entries: Iterable[Entry]) -> tuple[dict[str, Quotation], list[Finding]]:
     """Read the values that can be read."""
     quotations: dict[str, Quotation] = {}
-    wrong = []
+    wrong: dict[str, str] = {}
     for entry in entries:
         read = tried(_quotation, entry)
         if isinstance(read, Quotation):
             quotations[entry.key] = read
         else:
-            wrong.append(f"{entry.key} (line {entry.line}: {read})")
+            wrong[entry.key] = f"line {entry.line}: {read}"
     return quotations, Finding.about("error", "values", wrong, "{n} without a latency")
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from sartor.tables import LatencyTable, Store, read_json_lines, write_json_lines
 from sartor.tables.errors import FormatError, OutputError
 from sartor.tables.formats import from_json_lines, to_json_lines
+from sartor.tables.quotation import Quotation
 
 from .children import PROVENANCE, operator, window
 from .strategies import tables
@@ -50,8 +51,43 @@ def test_samples_are_written_as_people_would() -> None:
     assert b"[12.345, 12.345, " in to_json_lines(odd)
 
 
+OLDER = """\
+{"format": "sartor-latency-table", "version": 1, "name": "old", "provenance": {"device": "local", \
+"facts": {"cores": "2"}, "condition": "litert/threads=1,batch=1/float32/-", "runtime_version": \
+"2.3.0", "runtime_sha256": "ab12", "agent_version": "1", "writer_version": "1", "created_at": \
+"2026", "sartor_version": "0.1.0"}, "subjects": 3}
+{"network": "whole", "operators": ["dense/8x1x1/out=1/none/float32"], "windows": [{"pass": 0, \
+"samples_us": [3000.0], "preempted": 0, "reference_us": 100.0, "started_at": "2026-01-01"}]}
+{"operator": "dense/8x1x1/out=1/none/float32", "windows": [{"pass": 0, "samples_us": [1000.0, \
+1200.0], "preempted": 1, "reference_us": 100.0, "started_at": "2026-01-01"}]}
+{"operator": "dense/8x1x1/out=2/none/float32", "windows": [], "failure": "out of memory"}
+"""
+"""What Sartor wrote before there were quotations."""
+
+
+def test_a_file_of_version_1_still_reads() -> None:
+    table = from_json_lines(OLDER.encode())
+    assert (table.name, table.provenance) == ("old", PROVENANCE)
+    assert table.latencies_ms == {operator(1): pytest.approx(1.1)}
+    assert table.windows[operator(1)][0].preempted == 1
+    assert [whole.measurement.median_ms for whole in table.networks] == [3.0]
+    assert table.failures == {operator(2): "out of memory"}
+    assert from_json_lines(to_json_lines(table)) == table
+    quoted = OLDER.replace('"windows": [], ', '"quotation": {"latency_ms": 1}, ')
+    with pytest.raises(FormatError, match="line 4: 'windows' is missing"):
+        from_json_lines(quoted.encode())
+
+
 def lines() -> list[str]:
     return to_json_lines(TABLE).decode().splitlines()
+
+
+def test_what_was_published_is_written_as_it_was() -> None:
+    quoted = {operator(1): Quotation(0.1, 0.02, 498), operator(2): Quotation(1e-05)}
+    content = to_json_lines(LatencyTable.from_windows("q", PROVENANCE, {}, {}, quoted))
+    assert b'"quotation": {"latency_ms": 0.1, "deviation_ms": 0.02, "count": 498}}' in content
+    assert b'"quotation": {"latency_ms": 1e-05}}' in content
+    assert from_json_lines(content).rows == quoted
 
 
 def edited(line: int, **changes: object) -> bytes:
