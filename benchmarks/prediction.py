@@ -174,7 +174,7 @@ def noise(networks: Sequence[NetworkMeasurement]) -> float:
     halves = [
         [np.median(whole.measurement.window_medians_ms[start::2]) for start in (0, 1)]
         for whole in networks
-        if len(whole.measurement.windows) > 1
+        if len(whole.measurement.window_medians_ms) > 1
     ]
     one, other = np.array(halves).reshape(-1, 2).T
     return float(np.abs(one / other - 1).mean()) / 2 if halves else float("nan")

@@ -18,6 +18,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from ..tables.graph import Graph, Node
+from ..tables.kinds import refuse_blocks
 
 TensorMap = Mapping[str, Tensor]
 Normalise = Callable[[Tensor, str, TensorMap], Tensor]
@@ -106,9 +107,14 @@ def run_graph(graph: Graph, weights: TensorMap, images: Tensor, normalise: Norma
 
     Returns:
         The graph's output, (N, classes) for a classifier.
+
+    Raises:
+        GraphError: there is a block in the graph; only what it is made of can be computed.
     """
     tensors = {graph.inputs[0][0]: images}
     for node in graph.nodes:
+        if node.operator.kind not in _KINDS:
+            refuse_blocks([node.operator], "torch")
         tensors[node.name] = _KINDS[node.operator.kind](
             node, weights, normalise, *(tensors[name] for name in node.inputs)
         )

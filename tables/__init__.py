@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from .measurement import Measurement, Window
     from .operator import Operator, Shape
     from .provenance import Condition, Provenance
+    from .row import Row
     from .store import Store
     from .subject import Frame, Framed, Network, Subject
-    from .table import LatencyTable, NetworkMeasurement, Row, TableSummary
+    from .table import LatencyTable, NetworkMeasurement, TableSummary
 
 _HOMES = {
-    "Row": "table",
+    "Row": "row",
     "Framed": "subject",
     "Frame": "subject",
     "Difference": "difference",

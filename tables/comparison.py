@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .operator import Operator
+from .row import Row
 from .student import tail
-from .table import LatencyTable, Row
+from .table import LatencyTable
 
 FALSE_DISCOVERIES = 0.05
 """Share of the operators that are said to have moved which may not have."""

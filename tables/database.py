@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from .errors import StoreBusyError, StoreError, StoreVersionError
+from .migration import migrate
 from .schema import META, METADATA, SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def explained(where: str) -> Iterator[None]:
 
 def connect(path_or_url: str | Path) -> Engine:
     """Open a database, make it a store if it is empty, and check that it is one we can read.
+
+    A store of an older schema is migrated.
 
     Args:
         path_or_url: a file, made where there is none, or a URL as SQLAlchemy reads them.
@@ -150,7 +153,7 @@ def _begin(connection: Connection) -> None:
 
 
 def _prepare(engine: Engine, where: str) -> None:
-    """Make the schema in an empty database, and check the version of any other."""
+    """Make the schema in an empty database; check the version of any other, and migrate it."""
     with engine.begin() as connection:
         names = inspect(connection).get_table_names()
     if not names:
@@ -159,13 +162,16 @@ def _prepare(engine: Engine, where: str) -> None:
         raise StoreError(f"{where} is a database of another program; name another file")
     with engine.begin() as connection:
         version = connection.execute(select(META.c.schema_version)).scalar()
-    if not isinstance(version, int):
+    if not isinstance(version, int) or version < 1:
         raise DamageError("it has no schema version")
     if version > SCHEMA_VERSION:
         raise StoreVersionError(
             f"{where} was written by a newer Sartor (schema {version}, this one reads "
             f"{SCHEMA_VERSION}); update Sartor, or name another store"
         )
+    for older in range(version, SCHEMA_VERSION):
+        with engine.execution_options(begin="IMMEDIATE").begin() as connection:
+            migrate(connection, older)
 
 
 def _make_schema(engine: Engine) -> None:

@@ -53,9 +53,14 @@ class Difference:
         return self.whole.median_ms - math.fsum(subtracted)
 
     @property
-    def samples_ms(self) -> NDArray[np.float64]:
-        """All samples of the operator in its frame: (samples,)."""
-        return self.whole.samples_ms
+    def source(self) -> str:
+        """Where it comes from: ``framed``."""
+        return "framed"
+
+    @property
+    def sample_count(self) -> int:
+        """How many inferences of the operator in its frame were timed."""
+        return self.whole.sample_count
 
     def interval_ms(self, level: float = 0.95) -> tuple[float, float] | None:
         """Return the confidence interval of the latency, as ``Measurement.interval_ms`` does."""

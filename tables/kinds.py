@@ -1,16 +1,18 @@
 """Kinds of operators: the shape rule of each.
 
-A new kind is one entry here and one in each writer (``profiler/writers``), nothing else.
+A new kind is one entry here and one in each writer (``profiler/writers``), nothing else. A block is
+one entry here and its parts in ``blocks``; writers do not know it.
 Convolutions are padded by ``kernel // 2`` on every side, as PyTorch networks are.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from .blocks import Parts, mbconv_parts, pooled_dense_parts
 from .errors import GraphError, UnknownNameError
 from .operator import Operator, Shape
 
@@ -25,6 +27,8 @@ class Kind:
         output: the shape of its result.
         weights: names and shapes of its weights, in PyTorch's layout (out, in, height, width).
         multiply_adds: of one sample.
+        optional: names of the attributes that may be 0.
+        parts: of a block, the operators that it is made of.
     """
 
     ranks: tuple[int, ...]
@@ -32,6 +36,8 @@ class Kind:
     output: Callable[[Operator], Shape]
     weights: Callable[[Operator], Mapping[str, Shape]]
     multiply_adds: Callable[[Operator], int]
+    optional: tuple[str, ...] = ()
+    parts: Callable[[Operator], Parts] | None = None
 
 
 def _convolved(operator: Operator, channels: int) -> Shape:
@@ -73,6 +79,27 @@ def _conv2d_multiply_adds(operator: Operator) -> int:
     return math.prod(out) * operator.inputs[0][0] * operator["kernel"] ** 2
 
 
+def _block(
+    attributes: tuple[str, ...],
+    parts: Callable[[Operator], Parts],
+    optional: tuple[str, ...] = (),
+) -> Kind:
+    """Derive everything of a block from its parts; its weights are theirs, as PART.WEIGHT."""
+    return Kind(
+        (3,),
+        attributes,
+        lambda op: output_shape(parts(op)[-1][1]),
+        lambda op: {
+            f"{name}.{weight}": shape
+            for name, part in parts(op)
+            for weight, shape in kind_of(part).weights(part).items()
+        },
+        lambda op: sum(multiply_adds(part) for _, part in parts(op)),
+        optional,
+        parts,
+    )
+
+
 KINDS: Mapping[str, Kind] = {
     "add": Kind((3, 3), (), lambda op: op.inputs[0], _no_weights, lambda _: 0),
     "conv2d": Kind(
@@ -99,6 +126,10 @@ KINDS: Mapping[str, Kind] = {
     "global_average_pool": Kind(
         (3,), (), lambda op: (op.inputs[0][0], 1, 1), _no_weights, lambda _: 0
     ),
+    "mbconv": _block(
+        ("expand", "kernel", "out", "se", "skip", "stride"), mbconv_parts, ("se", "skip")
+    ),
+    "pooled_dense": _block(("out",), pooled_dense_parts),
     "squeeze_excite": Kind(
         (3,),
         ("middle",),
@@ -124,11 +155,21 @@ def kind_of(operator: Operator) -> Kind:
         raise GraphError(f"{operator}: {operator.kind} reads inputs of ranks {kind.ranks}")
     if tuple(name for name, _ in operator.attributes) != kind.attributes:
         raise GraphError(f"{operator}: {operator.kind} has the attributes {kind.attributes}")
+    for name, value in operator.attributes:
+        if value == 0 and name not in kind.optional:
+            raise GraphError(f"{operator}: {name} is at least 1")
     if operator.kind == "add" and operator.inputs[0] != operator.inputs[1]:
         raise GraphError(f"{operator}: the two inputs of an addition have the same shape")
-    if operator.kind.endswith("conv2d") and operator["kernel"] % 2 == 0:
+    if "kernel" in kind.attributes and operator["kernel"] % 2 == 0:
         raise GraphError(f"{operator}: only odd kernels are padded evenly")
+    if operator.kind == "mbconv" and operator["skip"]:
+        _check_skip(operator)
     return kind
+
+
+def _check_skip(block: Operator) -> None:
+    if block["skip"] > 1 or block["stride"] > 1 or block["out"] != block.inputs[0][0]:
+        raise GraphError(f"{block}: skip is 1 or 0, and 1 only where the output fits the input")
 
 
 def output_shape(operator: Operator) -> Shape:
@@ -139,3 +180,19 @@ def output_shape(operator: Operator) -> Shape:
 def multiply_adds(operator: Operator) -> int:
     """Count the multiply-adds of one sample."""
     return kind_of(operator).multiply_adds(operator)
+
+
+def parts(operator: Operator) -> tuple[Operator, ...]:
+    """Return the operators that a block is made of, in execution order; any other as it is."""
+    kind = kind_of(operator)
+    return tuple(part for _, part in kind.parts(operator)) if kind.parts else (operator,)
+
+
+def refuse_blocks(operators: Iterable[Operator], reader: str) -> None:
+    """Raise GraphError if there is a block among operators, for a reader that knows none."""
+    for operator in operators:
+        if kind_of(operator).parts:
+            raise GraphError(
+                f"{reader} takes no block, and {operator} is one; "
+                f"use what it is made of: {', '.join(map(str, parts(operator)))}"
+            )

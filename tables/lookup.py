@@ -62,6 +62,7 @@ def _distance(one: Operator, other: Operator) -> tuple[bool, float, bool]:
     return one.kind != other.kind, math.fsum(ratios), otherwise
 
 
-def _sizes(operator: Operator) -> list[int]:
-    dimensions = [size for shape in operator.inputs for size in shape]
-    return dimensions + [value for _, value in operator.attributes]
+def _sizes(operator: Operator) -> list[float]:
+    """List what an operator's size is made of; nothing counts as half of the least."""
+    dimensions: list[float] = [size for shape in operator.inputs for size in shape]
+    return dimensions + [value or 0.5 for _, value in operator.attributes]

@@ -76,6 +76,16 @@ class Measurement:
             raise MeasurementError(f"{self.reference_us} µs is no level to correct to")
 
     @property
+    def source(self) -> str:
+        """Where it comes from: ``measured``."""
+        return "measured"
+
+    @property
+    def sample_count(self) -> int:
+        """How many inferences were timed."""
+        return sum(len(window.samples_us) for window in self.windows)
+
+    @property
     def samples_ms(self) -> NDArray[np.float64]:
         """All samples, window after window: (samples,)."""
         return np.concatenate([self._corrected_ms(window) for window in self.windows])

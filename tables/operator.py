@@ -15,9 +15,10 @@ DTYPES = ("float32",)
 
 _NAME = "[a-z][a-z0-9_]*"
 _COUNT = "[1-9][0-9]*"
+_VALUE = f"(?:0|{_COUNT})"
 _SHAPE = f"{_COUNT}(?:x{_COUNT})*"
 _TEXT = re.compile(
-    f"({_NAME})/({_SHAPE}(?:,{_SHAPE})*)/(-|{_NAME}={_COUNT}(?:,{_NAME}={_COUNT})*)"
+    f"({_NAME})/({_SHAPE}(?:,{_SHAPE})*)/(-|{_NAME}={_VALUE}(?:,{_NAME}={_VALUE})*)"
     f"/({'|'.join(ACTIVATIONS)})/({'|'.join(DTYPES)})"
 )
 
@@ -34,7 +35,7 @@ class Operator:
     Attributes:
         kind: a name in ``KINDS``, which gives its shape rule.
         inputs: shapes of the activations that it reads.
-        attributes: (name, count) pairs, sorted by name.
+        attributes: (name, count) pairs, sorted by name; the kind tells which may be 0.
         activation: fused into the kernel, one of ``ACTIVATIONS``.
         dtype: of activations and weights.
 

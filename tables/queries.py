@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -11,15 +11,18 @@ from sqlalchemy.exc import IntegrityError
 from .errors import FormatError, StoreError, UnknownNameError
 from .measurement import Window
 from .provenance import Provenance
+from .quotation import Quotation
 from .rows import (
     operators_text,
     provenance_text,
+    quotation_values,
     read_provenance,
+    read_quotation,
     read_subject,
     read_window,
     window_values,
 )
-from .schema import LATENCY_TABLES, SUBJECTS, WINDOWS
+from .schema import LATENCY_TABLES, QUOTATIONS, SUBJECTS, WINDOWS
 from .subject import Subject
 from .table import LatencyTable, TableSummary
 
@@ -81,6 +84,15 @@ def insert_windows(
             ) from error
 
 
+def insert_quotations(
+    connection: Connection, table: int, quotations: Mapping[Subject, Quotation]
+) -> None:
+    """Keep published latencies of subjects that have none yet."""
+    for subject, quotation in quotations.items():
+        values = {"subject_id": _subject_id(connection, table, subject)}
+        connection.execute(insert(QUOTATIONS).values(values | quotation_values(quotation)))
+
+
 def set_failure(connection: Connection, table: int, subject: Subject, reason: str) -> None:
     """Keep why the latest attempt to measure a subject failed."""
     subject_id = _subject_id(connection, table, subject)
@@ -115,29 +127,45 @@ def read_table(connection: Connection, name: str) -> LatencyTable:
     windows: defaultdict[Subject, list[Window]] = defaultdict(list)
     for row in window_rows.mappings():
         windows[subjects[row["subject_id"]]].append(read_window(row))
-    return LatencyTable.from_windows(name, provenance_of(connection, table), windows, failures)
+    quotations = read_quotations(connection, table)
+    provenance = provenance_of(connection, table)
+    return LatencyTable.from_windows(name, provenance, windows, failures, quotations)
+
+
+def read_quotations(connection: Connection, table: int) -> dict[Subject, Quotation]:
+    """Read the published latencies of a table, in the order in which they were kept."""
+    rows = connection.execute(
+        select(SUBJECTS, QUOTATIONS)
+        .join_from(SUBJECTS, QUOTATIONS)
+        .where(SUBJECTS.c.table_id == table)
+        .order_by(SUBJECTS.c.id)
+    )
+    return {read_subject(row): read_quotation(row) for row in rows.mappings()}
 
 
 def summarise(connection: Connection, name: str) -> TableSummary:
     """Count what is in a table, without reading a sample."""
     table = table_id(connection, name)
     windows = func.count(WINDOWS.c.subject_id).label("windows")
+    published = func.count(QUOTATIONS.c.subject_id).label("published")
     rows = connection.execute(
-        select(SUBJECTS.c.text, SUBJECTS.c.operators, SUBJECTS.c.failure, windows)
+        select(SUBJECTS.c.text, SUBJECTS.c.operators, SUBJECTS.c.failure, windows, published)
         .join_from(SUBJECTS, WINDOWS, isouter=True)
+        .join(QUOTATIONS, isouter=True)
         .where(SUBJECTS.c.table_id == table)
         .group_by(SUBJECTS.c.id)
     ).all()
-    measured = [row for row in rows if row.windows]
-    networks = sum(row.operators is not None for row in measured)
-    frames = sum(row.text.startswith("frame ") for row in measured)
+    known = [row for row in rows if row.windows or row.published]
+    networks = sum(row.operators is not None for row in known)
+    frames = sum(row.text.startswith("frame ") for row in known)
     return TableSummary(
         name=name,
         provenance=provenance_of(connection, table),
-        operators=len(measured) - networks - frames,
+        operators=len(known) - networks - frames,
         networks=networks,
         failures=sum(row.failure is not None for row in rows),
         windows=sum(row.windows for row in rows),
+        quotations=sum(row.published > 0 for row in rows),
     )
 
 

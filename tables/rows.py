@@ -13,6 +13,7 @@ from .database import DamageError
 from .measurement import Window
 from .operator import Operator
 from .provenance import Provenance
+from .quotation import Quotation
 from .subject import Network, Subject, parse_subject
 
 
@@ -65,6 +66,21 @@ def read_window(row: RowMapping) -> Window:
             reference_us=row["reference_us"],
             started_at=row["started_at"],
         )
+
+
+def quotation_values(quotation: Quotation) -> dict[str, object]:
+    """Write a published latency as the columns of a row."""
+    return {
+        "latency_ms": quotation.median_ms,
+        "deviation_ms": quotation.deviation_ms,
+        "count": quotation.count,
+    }
+
+
+def read_quotation(row: RowMapping) -> Quotation:
+    """Read back what ``quotation_values`` wrote, or raise DamageError."""
+    with _sound():
+        return Quotation(row["latency_ms"], row["deviation_ms"], row["count"])
 
 
 @contextmanager

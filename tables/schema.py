@@ -1,4 +1,4 @@
-"""What the store of measurements looks like inside: five tables."""
+"""What the store of measurements looks like inside: six tables."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 1
-"""Goes up with every change that an older Sartor would misread."""
+SCHEMA_VERSION = 2
+"""Goes up with every change that an older Sartor would misread; ``migration`` has each step."""
 
 METADATA = MetaData()
 
@@ -56,6 +56,16 @@ WINDOWS = Table(
     Column("reference_us", Float, nullable=False),
     Column("started_at", Text, nullable=False),
     PrimaryKeyConstraint("subject_id", "pass_index"),
+)
+
+QUOTATIONS = Table(
+    "quotations",
+    METADATA,
+    Column("subject_id", ForeignKey(SUBJECTS.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("latency_ms", Float, nullable=False),
+    Column("deviation_ms", Float, comment="standard deviation, where it was published"),
+    Column("count", Integer, comment="of inferences, where it was published"),
+    comment="Since version 2: latencies that others published, without samples.",
 )
 
 LEASES = Table(

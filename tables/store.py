@@ -16,6 +16,7 @@ from .errors import StoreError
 from .measurement import Window
 from .owner import Owner
 from .provenance import Provenance
+from .quotation import Quotation
 from .subject import Subject
 from .table import LatencyTable, TableSummary
 
@@ -77,6 +78,11 @@ class Store:
         with self._reading() as connection:
             return queries.read_table(connection, name)
 
+    def quotations(self, name: str) -> dict[Subject, Quotation]:
+        """Read the published latencies of a table, which is quick where there are none."""
+        with self._reading() as connection:
+            return queries.read_quotations(connection, queries.table_id(connection, name))
+
     def done(self, name: str) -> set[tuple[str, int]]:
         """Return (text of the subject, pass) of every window in a table."""
         with self._reading() as connection:
@@ -98,7 +104,7 @@ class Store:
                 self._check_identity(name, found.identity, provenance.identity)
 
     def add(self, table: LatencyTable) -> None:
-        """Keep a whole table that was measured elsewhere, all of it or nothing.
+        """Keep a whole table that comes from elsewhere, all of it or nothing.
 
         Raises:
             StoreError: there is a table of that name already.
@@ -112,6 +118,7 @@ class Store:
             handle = queries.insert_table(connection, table.name, table.provenance)
             for subject, windows in table.windows.items():
                 queries.insert_windows(connection, handle, subject, windows)
+            queries.insert_quotations(connection, handle, table.quotations)
             for subject, reason in table.failures.items():
                 queries.set_failure(connection, handle, subject, reason)
 

@@ -14,7 +14,8 @@ class Network:
 
     Attributes:
         name: unique in a table.
-        operators: in execution order, repetitions included.
+        operators: in execution order, repetitions included; none where they are not known, as of
+            a network that was published as a whole.
     """
 
     name: str

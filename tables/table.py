@@ -6,42 +6,45 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
+from types import MappingProxyType
 
 from . import lookup
 from .calibration import Calibration, Prediction, calibrate
-from .difference import Difference, difference
+from .difference import difference
+from .errors import MeasurementError
 from .measurement import Measurement, Window, reference_level_us
 from .operator import Operator
 from .provenance import Provenance
+from .quotation import Quotation
+from .row import Row
 from .subject import Framed, Network, Subject
+
+_NONE: Mapping[Subject, Quotation] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkMeasurement:
-    """A whole network that was measured together with its operators."""
+    """The latency of a whole network, of the same origin as the operators' latencies."""
 
     network: Network
-    measurement: Measurement
-
-
-Row = Measurement | Difference
-"""An operator measured by itself, or in a frame."""
+    measurement: Row
 
 
 @dataclass(frozen=True)
 class LatencyTable:
-    """Latencies of operators, with all their samples and the circumstances.
+    """Latencies of operators, with all that is known of them and the circumstances.
 
     Attributes:
         name: in the store.
         provenance: circumstances, the same for every row.
-        measurements: of everything, corrected to one common level of the machine.
+        entries: what was measured of each subject, corrected to one common level of the machine,
+            or what was published of it.
         failures: why something could not be measured.
     """
 
     name: str
     provenance: Provenance
-    measurements: Mapping[Subject, Measurement]
+    entries: Mapping[Subject, Measurement | Quotation]
     failures: Mapping[Subject, str] = field(default_factory=dict)
 
     @classmethod
@@ -51,27 +54,58 @@ class LatencyTable:
         provenance: Provenance,
         windows: Mapping[Subject, Sequence[Window]],
         failures: Mapping[Subject, str],
+        quotations: Mapping[Subject, Quotation] = _NONE,
     ) -> LatencyTable:
-        """Build a table from all its windows, corrected to one common level of the machine."""
+        """Build a table from all its windows, corrected to one common level of the machine.
+
+        Args:
+            name: of the table.
+            provenance: circumstances, the same for every number.
+            windows: of each subject that was measured.
+            failures: why something could not be measured.
+            quotations: of each subject whose latency was published.
+
+        Raises:
+            MeasurementError: a subject has both windows and a quotation.
+        """
         timed = {subject: tuple(found) for subject, found in windows.items() if found}
-        if not timed:
-            return cls(name, provenance, {}, failures)
-        level_us = reference_level_us(chain.from_iterable(timed.values()))
-        measurements = {subject: Measurement(found, level_us) for subject, found in timed.items()}
-        return cls(name, provenance, measurements, failures)
+        if twice := timed.keys() & quotations.keys():
+            raise MeasurementError(
+                f"{min(map(str, twice))} was both measured and published; keep them in two tables"
+            )
+        entries: dict[Subject, Measurement | Quotation] = dict(quotations)
+        if timed:
+            level_us = reference_level_us(chain.from_iterable(timed.values()))
+            entries |= {subject: Measurement(taken, level_us) for subject, taken in timed.items()}
+        return cls(name, provenance, entries, failures)
+
+    @cached_property
+    def measurements(self) -> Mapping[Subject, Measurement]:
+        """What was measured, by subject."""
+        found = self.entries.items()
+        return {subject: entry for subject, entry in found if isinstance(entry, Measurement)}
+
+    @cached_property
+    def quotations(self) -> Mapping[Subject, Quotation]:
+        """What was published, by subject."""
+        found = self.entries.items()
+        return {subject: entry for subject, entry in found if isinstance(entry, Quotation)}
 
     @property
     def windows(self) -> Mapping[Subject, tuple[Window, ...]]:
-        """Every subject's windows: with the failures, all that ``from_windows`` needs."""
+        """The windows of every subject that was measured.
+
+        With ``quotations`` and the failures they are all that ``from_windows`` needs.
+        """
         return {subject: found.windows for subject, found in self.measurements.items()}
 
     @cached_property
     def rows(self) -> Mapping[Operator, Row]:
-        """Every operator's latency with its samples, in its frame where it was measured in one."""
+        """Every operator's latency, as a difference where it was measured in a frame."""
         rows: dict[Operator, Row] = {}
-        for subject, measurement in self.measurements.items():
+        for subject, entry in self.entries.items():
             if isinstance(subject, Operator):
-                rows.setdefault(subject, measurement)
+                rows.setdefault(subject, entry)
             elif isinstance(subject, Framed):
                 found = difference(subject.operator, self.measurements)
                 if found is not None:
@@ -80,12 +114,18 @@ class LatencyTable:
 
     @cached_property
     def networks(self) -> tuple[NetworkMeasurement, ...]:
-        """Whole networks of the same run, which calibrate predictions."""
+        """Whole networks of the same origin, which calibrate predictions."""
         return tuple(
-            NetworkMeasurement(subject, measurement)
-            for subject, measurement in self.measurements.items()
+            NetworkMeasurement(subject, entry)
+            for subject, entry in self.entries.items()
             if isinstance(subject, Network)
         )
+
+    @property
+    def by_subject(self) -> Mapping[Operator | Network, Row]:
+        """Every latency that there is: the operators' first, then the networks'."""
+        networks = {whole.network: whole.measurement for whole in self.networks}
+        return {**self.rows, **networks}
 
     @cached_property
     def latencies_ms(self) -> Mapping[Operator, float]:
@@ -99,18 +139,15 @@ class LatencyTable:
             [
                 (self.sum_ms(whole.network.operators), whole.measurement.median_ms)
                 for whole in self.networks
-                if all(operator in self.rows for operator in whole.network.operators)
+                if whole.network.operators
+                and all(operator in self.rows for operator in whole.network.operators)
             ]
         )
 
     def without(self, subjects: Collection[Subject]) -> LatencyTable:
         """Return the table as if some subjects had not been measured."""
-        kept = {
-            subject: found
-            for subject, found in self.measurements.items()
-            if subject not in subjects
-        }
-        return replace(self, measurements=kept)
+        kept = {one: found for one, found in self.entries.items() if one not in subjects}
+        return replace(self, entries=kept)
 
     @cached_property
     def _reasons(self) -> Mapping[Subject, str]:
@@ -142,10 +179,11 @@ class TableSummary:
     Attributes:
         name: of the table.
         provenance: circumstances of every number in it.
-        operators: how many operators were measured.
-        networks: how many whole networks were measured.
+        operators: how many operators have a latency.
+        networks: how many whole networks have one.
         failures: how many subjects could not be measured.
         windows: how many windows there are in all.
+        quotations: how many of the latencies were published, and so have no windows.
     """
 
     name: str
@@ -154,3 +192,4 @@ class TableSummary:
     networks: int
     failures: int
     windows: int
+    quotations: int = 0

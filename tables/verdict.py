@@ -112,7 +112,11 @@ def _of_rows(table: LatencyTable, unknown: list[Operator]) -> list[Doubt]:
             "to no better than 10 %: profile again with more --most-passes"
         )
         doubts.append(Doubt(sentence, serious=unknown_ms > 0.5 * total_ms))
-    passes = [len(row.window_medians_ms) for row in table.rows.values()]
+    if table.quotations:
+        sentence = f"{len(table.quotations)} latencies were published: nobody here can check them"
+        doubts.append(Doubt(sentence, serious=False))
+    rows = [row for row in table.rows.values() if row.source != "published"]
+    passes = [len(row.window_medians_ms) for row in rows]
     if few := sum(count < _FEW_PASSES for count in passes):
         sentence = f"{few} operators have fewer than {_FEW_PASSES} passes: run sartor profile again"
         doubts.append(Doubt(sentence, serious=False))

@@ -21,7 +21,10 @@ MODULES = sorted(
     path.relative_to(ROOT) for floor in FLOORS for path in (ROOT / floor).rglob("*.py")
 )
 PACKAGES = [module.parent for module in MODULES if module.name == "__init__.py"]
-HEAVY = ("numpy", "sqlalchemy", "onnx", "onnxruntime", "torch", "ai_edge_litert", "matplotlib")
+HEAVY = (
+    *("numpy", "sqlalchemy", "onnx", "onnxruntime", "torch", "ai_edge_litert", "matplotlib"),
+    *("pyarrow", "yaml"),
+)
 
 
 def imports(module: Path) -> Iterator[tuple[int, str, str]]:

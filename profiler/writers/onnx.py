@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from ...tables.graph import Graph, Node, Weights
-from ...tables.kinds import kind_of
+from ...tables.kinds import kind_of, refuse_blocks
 from ...tables.operator import Operator, Shape
 from .weights import node_weights, random_weights
 
@@ -30,7 +30,11 @@ def onnx_bytes(graph: Graph, batch: int = 1) -> bytes:
 
     Inputs and outputs are (batch, channels, height, width) or (batch, channels), under the
     graph's names. The same graph gives the same bytes.
+
+    Raises:
+        GraphError: there is a block in the graph; only what it is made of can be written.
     """
+    refuse_blocks(graph.operators, "the writer of ONNX")
     weights = graph.weights or random_weights(graph, seed=0)
     model = _Model()
     for node in graph.nodes:

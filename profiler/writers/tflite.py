@@ -11,7 +11,7 @@ from ai_edge_litert.schema_py_generated import ActivationFunctionType, Padding
 from numpy.typing import NDArray
 
 from ...tables.graph import Graph, Node, Weights
-from ...tables.kinds import kind_of, output_shape
+from ...tables.kinds import kind_of, output_shape, refuse_blocks
 from ...tables.operator import Operator, Shape
 from .flat_model import FlatModel
 from .weights import node_weights, random_weights
@@ -32,7 +32,11 @@ def tflite_bytes(graph: Graph, batch: int = 1) -> bytes:
 
     Inputs and outputs are (batch, height, width, channels) or (batch, channels), and carry the
     graph's names in the signature ``serving_default``. The same graph gives the same bytes.
+
+    Raises:
+        GraphError: there is a block in the graph; only what it is made of can be written.
     """
+    refuse_blocks(graph.operators, "the writer of TFLite")
     weights = graph.weights or random_weights(graph, seed=0)
     model = FlatModel(f"sartor writer {WRITER_VERSION}")
     tensors = {

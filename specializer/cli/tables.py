@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from . import exchange
 from .judgement import check, diff, merge, plot
 from .options import DEFAULT_STORE, JsonOption, StoreOption
 from .output import note, print_facts, print_json, print_table
+
+if TYPE_CHECKING:
+    from ...tables import Provenance
+    from ...tables.row import Row
 
 NameArgument = Annotated[str, typer.Argument(help="Name of a table, as listed.")]
 
@@ -38,6 +42,7 @@ def tables(
                     "networks": table.networks,
                     "failures": table.failures,
                     "windows": table.windows,
+                    "published": table.quotations,
                     "provenance": table.provenance.to_dict(),
                 }
                 for table in found
@@ -77,6 +82,10 @@ def show(
         table = opened.load(name)
     calibration = table.calibration
     rows = sorted(table.rows.items(), key=lambda row: -row[1].median_ms)
+    networks = sorted(
+        ((whole.network.name, whole.measurement) for whole in table.networks),
+        key=lambda row: -row[1].median_ms,
+    )
     if as_json:
         print_json(
             {
@@ -91,6 +100,7 @@ def show(
                 },
                 "failures": {str(subject): why for subject, why in table.failures.items()},
                 "operators": {str(operator): row.median_ms for operator, row in rows},
+                "networks": {network: row.median_ms for network, row in networks},
             }
         )
         return
@@ -102,56 +112,48 @@ def show(
             "condition": provenance.condition,
             "runtime": f"{provenance.runtime_version} ({provenance.runtime_sha256[:12]})",
             "created": provenance.created_at,
+            "source": _source(provenance),
             "operators": len(table.rows),
+            "networks": len(table.networks),
             "failures": len(table.failures),
             "calibration": f"{calibration.formula} from {calibration.networks} networks",
             "leave-one-out error": f"{calibration.leave_one_out_error:.1%}",
             "intervals": f"± {calibration.margin:.1%}, to hold {calibration.coverage:.0%}",
         },
     )
+    what = "operators" if rows else "networks"
+    listed = [(str(operator), row) for operator, row in rows] or networks
     print_table(
-        f"Slowest {min(slowest, len(rows))} operators",
-        ("operator", "latency ms", "95 % interval ms", "samples"),
+        f"Slowest {min(slowest, len(listed))} {what}",
+        (what.removesuffix("s"), "latency ms", "95 % interval ms", "samples"),
         (
             (
-                operator,
+                subject,
                 f"{row.median_ms:.4f}",
-                "–".join(f"{end:.4f}" for end in row.interval_ms() or ()) or "one pass only",
-                len(row.samples_ms),
+                _interval(row),
+                "unknown" if row.sample_count is None else row.sample_count,
             )
-            for operator, row in rows[:slowest]
+            for subject, row in listed[:slowest]
         ),
     )
 
 
-@app.command("export")
-def export(
-    name: NameArgument,
-    file: Annotated[Path, typer.Argument(help="To write, as JSON Lines.")],
-    *,
-    store: StoreOption = DEFAULT_STORE,
-) -> None:
-    """Write a table with all its samples to one portable file."""
-    from ...tables import Store, write_json_lines
-
-    with Store.open(store) as opened:
-        write_json_lines(opened.load(name), file)
-    note(f"wrote {file}")
+def _source(provenance: Provenance) -> str:
+    """Tell a measured table from a published one, and that by its file."""
+    facts = dict(provenance.facts)
+    if "file_sha256" not in facts:
+        return "measured"
+    return f"published: {facts.get('file')} ({facts['file_sha256'][:12]}), {facts.get('format')}"
 
 
-@app.command("import")
-def import_(
-    file: Annotated[Path, typer.Argument(help="That `sartor tables export` wrote.")],
-    *,
-    store: StoreOption = DEFAULT_STORE,
-) -> None:
-    """Read a table from a file that another host exported."""
-    from ...tables import Store, read_json_lines
+def _interval(row: Row) -> str:
+    if ends_ms := row.interval_ms():
+        return "–".join(f"{end:.4f}" for end in ends_ms)
+    return "one pass only" if row.source == "measured" else "unknown"
 
-    table = read_json_lines(file)
-    with Store.open(store) as opened:
-        opened.add(table)
-    note(f"added {table.name}: {len(table.rows)} operators")
+
+app.command("export")(exchange.export)
+app.command("import")(exchange.import_)
 
 
 @app.command("remove")

@@ -16,10 +16,11 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from ...tables.channels import make_divisible
 from ...tables.operator import Shape
 from ..network import BatchStatisticsNorm, Normalise, run_graph
 from ..space import SubNetwork
-from .mobilenet_v3 import BATCH_NORM_EPS, KERNELS, Block, MobileNetV3, Widths, make_divisible
+from .mobilenet_v3 import BATCH_NORM_EPS, KERNELS, Block, MobileNetV3, Widths
 
 _STATISTICS = ("running_mean", "running_var")
 _NORM = ("weight", "bias", *_STATISTICS)

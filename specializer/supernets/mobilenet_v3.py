@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from ...tables.channels import make_divisible
 from ...tables.errors import FormatError
 from ...tables.graph import Graph, GraphBuilder, Weights
 from ..space import ABSENT, SearchSpace, Slot, SubNetwork
@@ -23,15 +24,6 @@ STRIDES = (2, 2, 2, 1, 2)
 ACTIVATIONS = ("relu", "relu", "hswish", "hswish", "hswish")
 SQUEEZE_EXCITE = (False, True, False, True, True)
 BATCH_NORM_EPS = 1e-5
-
-
-def make_divisible(channels: float, divisor: int = 8) -> int:
-    """Round a channel count to a multiple of ``divisor`` without losing over a tenth of it.
-
-    Source: the MobileNet papers' rule, as in Once-for-All's published code.
-    """
-    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * channels else rounded
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,16 @@
 """Latency tables as JSON Lines: one file for git, mail and papers.
 
 The first line is the manifest: format, version, name, provenance and how many lines follow. Every
-other line is one subject with all its windows, so nothing is lost on the way::
+other line is one subject with all its windows, or with what was published of it, so nothing is lost
+on the way::
 
-    {"format": "sartor-latency-table", "version": 1, "name": …, "provenance": {…}, "subjects": 2}
+    {"format": "sartor-latency-table", "version": 2, "name": …, "provenance": {…}, "subjects": 3}
     {"operator": "dense/960x1x1/out=10/none/float32", "windows": [{"pass": 0, "samples_us": […], …
+    {"operator": "mbconv/…", "quotation": {"latency_ms": 1.27, "deviation_ms": 0.02, "count": 498}}
     {"network": "160:k3e3.…", "operators": ["conv2d/…", …], "windows": […]}
     {"part": "frame 16x80x80", "windows": […]}
+
+``docs/latency-table.schema.json`` says the same to programs. Version 1 had no quotations and parts.
 """
 
 from __future__ import annotations
@@ -24,11 +28,13 @@ from ..errors import FormatError
 from ..measurement import Window
 from ..operator import Operator
 from ..provenance import Provenance
+from ..quotation import Quotation
 from ..subject import Network, Subject, parse_subject
 from ..table import LatencyTable
 
 FORMAT = "sartor-latency-table"
-VERSION = 1
+VERSION = 2
+_READ = range(1, VERSION + 1)
 
 
 def write_json_lines(table: LatencyTable, path: Path) -> None:
@@ -38,20 +44,25 @@ def write_json_lines(table: LatencyTable, path: Path) -> None:
 
 def read_json_lines(path: Path) -> LatencyTable:
     """Read a table from a file; FormatError if it cannot be read or makes no sense."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise FormatError(f"cannot read {path}: {error.strerror}; check the path") from error
+    content = read_file(path)
     try:
         return from_json_lines(content)
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
 
 
+def read_file(path: Path) -> bytes:
+    """Read a file that a user named; FormatError if that fails."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FormatError(f"cannot read {path}: {error.strerror}; check the path") from error
+
+
 def to_json_lines(table: LatencyTable) -> bytes:
     """Write a table as UTF-8 text, the same bytes for the same table."""
-    windows = table.windows
-    subjects = sorted({*windows, *table.failures}, key=str)
+    windows, quotations = table.windows, table.quotations
+    subjects = sorted({*windows, *quotations, *table.failures}, key=str)
     manifest = {
         "format": FORMAT,
         "version": VERSION,
@@ -62,7 +73,10 @@ def to_json_lines(table: LatencyTable) -> bytes:
     lines: list[dict[str, object]] = [manifest]
     for subject in subjects:
         line = _subject_to_dict(subject)
-        line["windows"] = [_window_to_dict(window) for window in windows.get(subject, ())]
+        if subject in quotations:
+            line["quotation"] = _quotation_to_dict(quotations[subject])
+        else:
+            line["windows"] = [_window_to_dict(window) for window in windows.get(subject, ())]
         if subject in table.failures:
             line["failure"] = table.failures[subject]
         lines.append(line)
@@ -70,7 +84,7 @@ def to_json_lines(table: LatencyTable) -> bytes:
 
 
 def from_json_lines(content: bytes) -> LatencyTable:
-    """Read back what ``to_json_lines`` wrote.
+    """Read back what ``to_json_lines`` wrote, in this version or an older one.
 
     Raises:
         FormatError: a line makes no sense, lines are missing, or a newer Sartor wrote it.
@@ -85,25 +99,29 @@ def from_json_lines(content: bytes) -> LatencyTable:
             "the file is truncated; fetch it again"
         )
     windows: dict[Subject, list[Window]] = {}
+    quotations: dict[Subject, Quotation] = {}
     failures: dict[Subject, str] = {}
     for number, line in enumerate(lines, start=2):
         with _telling_line(number):
             values = json.loads(line)
             subject = _read_subject(values)
-            if subject in windows:
+            if subject in windows or subject in quotations:
                 raise FormatError(f"{subject} stands there twice")
-            windows[subject] = [_read_window(window) for window in values["windows"]]
+            if "quotation" in values and manifest["version"] > 1:
+                quotations[subject] = _read_quotation(values["quotation"])
+            else:
+                windows[subject] = [_read_window(window) for window in values["windows"]]
             if "failure" in values:
                 failures[subject] = str(values["failure"])
-    return LatencyTable.from_windows(name, provenance, windows, failures)
+    return LatencyTable.from_windows(name, provenance, windows, failures, quotations)
 
 
 def _read_manifest(values: dict[str, Any]) -> tuple[str, Provenance]:
     if values["format"] != FORMAT:
         raise FormatError(f"the format is {values['format']!r}, not {FORMAT!r}")
-    if values["version"] != VERSION:
+    if values["version"] not in _READ:
         raise FormatError(
-            f"version {values['version']} of the format, where this Sartor reads {VERSION}; "
+            f"version {values['version']} of the format, where this Sartor reads up to {VERSION}; "
             "update Sartor"
         )
     return str(values["name"]), Provenance.from_dict(values["provenance"])
@@ -142,6 +160,25 @@ def _read_window(values: dict[str, Any]) -> Window:
         preempted=int(values["preempted"]),
         reference_us=float(values["reference_us"]),
         started_at=str(values["started_at"]),
+    )
+
+
+def _quotation_to_dict(quotation: Quotation) -> dict[str, object]:
+    """Write what was published, and nothing for what was not."""
+    published = {
+        "latency_ms": quotation.median_ms,
+        "deviation_ms": quotation.deviation_ms,
+        "count": quotation.count,
+    }
+    return {name: value for name, value in published.items() if value is not None}
+
+
+def _read_quotation(values: dict[str, Any]) -> Quotation:
+    deviation_ms, count = values.get("deviation_ms"), values.get("count")
+    return Quotation(
+        float(values["latency_ms"]),
+        None if deviation_ms is None else float(deviation_ms),
+        None if count is None else int(count),
     )
 
 

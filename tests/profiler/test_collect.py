@@ -19,7 +19,7 @@ from sartor.tables.errors import AgentError, FormatError, StoreBusyError, StoreE
 from sartor.tables.operator import Operator
 from sartor.tables.provenance import Condition
 from sartor.tables.store import Store
-from sartor.tables.subject import Network
+from sartor.tables.subject import Framed, Network
 
 from . import collect_child
 from .collect_child import CONDITION, OPERATORS, PLAN, TABLE
@@ -56,8 +56,9 @@ def test_a_table_holds_what_was_planned(
     assert set(table.rows) == set(PLAN.operators)
     (network,) = table.networks
     assert network.network == Network("reference", PLAN.networks[0].operators)
-    for row in table.measurements.values():
-        assert [window.pass_index for window in row.windows] == [0, 1]
+    assert len(table.windows) == len(table.rows) + 1
+    for windows in table.windows.values():
+        assert [window.pass_index for window in windows] == [0, 1]
     assert table.calibration.networks == 1
     assert table.provenance.condition == condition
     assert dict(table.provenance.facts)["architecture"]
@@ -166,7 +167,7 @@ def test_an_operator_that_kills_agents_costs_itself_only(
     report = collect(device, store, TABLE, plan, CONDITION, rng())
     table = store.load(TABLE)
     assert set(table.rows) == set(OPERATORS[:10])
-    assert all(len(found.windows) == 2 for found in table.measurements.values())
+    assert all(len(windows) == 2 for windows in table.windows.values())
     assert list(report.failures) == list(table.failures) == [deadly]
     assert "died with status -9" in table.failures[deadly]
     # All were in one batch of 11, which was halved until the deadly one was alone, and died twice.
@@ -234,5 +235,5 @@ def test_operators_are_framed_where_a_runtime_fuses_across_them(
     row = table.rows[conv]
     assert isinstance(row, Difference)
     assert 0 < row.median_ms < row.whole.median_ms
-    assert table.latency_ms(add) < table.rows[add].samples_ms.mean()
+    assert table.latency_ms(add) < table.measurements[Framed(add)].median_ms
     assert store.find(TABLE).operators == len(table.rows) == 3  # and the addition's convolution

@@ -27,7 +27,7 @@ TOLERANCE = 1e-4
 
 @st.composite
 def operators(draw: st.DrawFn) -> Operator:
-    kind = draw(st.sampled_from(sorted(KINDS)))
+    kind = draw(st.sampled_from([name for name in sorted(KINDS) if not KINDS[name].parts]))
     size = st.integers(1, 13)
     shape = (draw(st.integers(1, 20)), draw(size), draw(size))
     values = {

@@ -15,10 +15,10 @@ from sartor.specializer.supernets.mobilenet_v3 import (
     CHOICES,
     MAX_DEPTH,
     MobileNetV3,
-    make_divisible,
     supernet_spec,
     widths,
 )
+from sartor.tables.channels import make_divisible
 from sartor.tables.errors import FormatError
 from sartor.tables.kinds import multiply_adds
 from sartor.tables.operator import Operator

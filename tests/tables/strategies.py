@@ -17,6 +17,7 @@ from sartor.tables import (
     Window,
 )
 from sartor.tables.operator import ACTIVATIONS
+from sartor.tables.quotation import Quotation
 
 sizes = st.integers(1, 64)
 channels = st.integers(1, 512)
@@ -47,6 +48,35 @@ def operators(draw: st.DrawFn) -> Operator:
         return Operator("global_average_pool", (shape,))
     return Operator("squeeze_excite", (shape,), (("middle", out),))
 
+
+@st.composite
+def mbconvs(draw: st.DrawFn) -> Operator:
+    """One MBConv, with a residual where its output fits its input, or without."""
+    before, stride = draw(maps), draw(strides)
+    out = draw(st.one_of(channels, st.just(before[0])))
+    attributes = {
+        "expand": draw(st.one_of(channels, st.just(before[0]))),
+        "kernel": draw(kernels),
+        "out": out,
+        "se": draw(st.one_of(st.just(0), channels)),
+        "skip": draw(st.integers(0, int(stride == 1 and out == before[0]))),
+        "stride": stride,
+    }
+    return Operator("mbconv", (before,), tuple(attributes.items()), draw(activations))
+
+
+pooled_denses = st.builds(
+    lambda shape, out: Operator("pooled_dense", (shape,), (("out", out),)), maps, channels
+)
+
+blocks: st.SearchStrategy[Operator] = st.one_of(mbconvs(), pooled_denses)
+
+quotations = st.builds(
+    Quotation,
+    st.floats(1e-6, 1e6),
+    st.one_of(st.none(), st.floats(0, 1e6)),
+    st.one_of(st.none(), st.integers(1, 10**6)),
+)
 
 latencies_us = st.floats(0.125, 1e6, width=32)
 
@@ -91,21 +121,22 @@ passes = st.integers(1, 4).flatmap(lambda n: st.tuples(*map(windows, range(n))))
 networks = st.builds(
     Network,
     name=st.text("abc123:.|-", min_size=1, max_size=12),
-    operators=st.lists(operators(), min_size=1, max_size=4).map(tuple),
+    operators=st.lists(operators(), max_size=4).map(tuple),
 )
 
 subjects: st.SearchStrategy[Subject] = st.one_of(
-    operators(), networks, operators().map(Framed), maps.map(Frame)
+    operators(), blocks, networks, operators().map(Framed), maps.map(Frame)
 )
 
 
 @st.composite
 def tables(draw: st.DrawFn) -> LatencyTable:
-    """One table; networks of one name are one network."""
+    """One table, measured and published in parts; networks of one name are one network."""
     drawn = draw(st.lists(subjects, max_size=6, unique_by=str))
-    timed = {subject: draw(passes) for subject in drawn}
+    published = {subject: draw(quotations) for subject in drawn if draw(st.booleans())}
+    timed = {subject: draw(passes) for subject in drawn if subject not in published}
     failures: dict[Subject, str] = {
         operator: draw(texts) for operator in draw(st.lists(operators(), max_size=2))
     }
     name = draw(st.text("abc-_ .é", min_size=1).filter(str.strip))
-    return LatencyTable.from_windows(name, draw(provenances), timed, failures)
+    return LatencyTable.from_windows(name, draw(provenances), timed, failures, published)

@@ -43,6 +43,8 @@ def test_a_table_comes_back_as_it_was(table: LatencyTable) -> None:
         assert summary.networks == len(table.networks)
         assert summary.failures == len(table.failures)
         assert summary.windows == sum(map(len, table.windows.values()))
+        assert summary.quotations == len(table.quotations)
+        assert store.quotations(table.name) == table.quotations
 
 
 def test_windows_are_kept_one_by_one(store: Store, tmp_path: Path) -> None:
@@ -52,13 +54,13 @@ def test_windows_are_kept_one_by_one(store: Store, tmp_path: Path) -> None:
     with Store.open(tmp_path / "new" / "store.db") as other:
         assert other.done("mine") == {(str(ONE), 0), (str(ONE), 1), ("network whole", 0)}
         table = other.load("mine")
-    assert table.measurements[ONE].windows == (window(0), window(1))
+    assert table.windows[ONE] == (window(0), window(1))
     assert [each.network for each in table.networks] == [WHOLE]
 
 
 def test_samples_keep_seven_digits(store: Store) -> None:
     store.add_window("mine", ONE, window(0, 1234.567))
-    (found,) = store.load("mine").measurements[ONE].windows
+    (found,) = store.load("mine").windows[ONE]
     assert found.samples_us[0] == pytest.approx(1234.567, rel=1e-7)
 
 
@@ -66,7 +68,7 @@ def test_nothing_is_measured_twice(store: Store) -> None:
     store.add_window("mine", ONE, window(0))
     with pytest.raises(StoreError, match=rf"pass 0 of {ONE} is in the table already"):
         store.add_window("mine", ONE, window(0, 2000.0))
-    assert store.load("mine").measurements[ONE].windows == (window(0),)
+    assert store.load("mine").windows[ONE] == (window(0),)
 
 
 def test_a_failure_is_forgotten_once_it_works(store: Store) -> None:

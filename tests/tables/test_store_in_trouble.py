@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sartor.tables import LatencyTable, Operator, Store, Subject, Window, database
+from sartor.tables import LatencyTable, Store, Subject, Window, database
 from sartor.tables.errors import StoreBusyError, StoreError, StoreVersionError
 
 from . import children
@@ -69,11 +69,10 @@ def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
         assert {(text, 0) for text in acknowledged} <= done
         assert len(done) <= len(acknowledged) + 3  # at each kill one may be safe, yet not told
         assert len(set(acknowledged)) == len(acknowledged)
-        found = store.load("mine").measurements
-        assert len(found) == len(done)
-        for subject, measurement in found.items():
-            assert isinstance(subject, Operator)
-            assert [each.samples_us[0] for each in measurement.windows] == [subject["out"]]
+        table = store.load("mine")
+        assert len(table.rows) == len(done)
+        for measured in table.rows:
+            assert [each.samples_us[0] for each in table.windows[measured]] == [measured["out"]]
 
 
 def test_a_lease_of_the_living_is_respected_and_one_of_the_dead_taken_over(path: Path) -> None:
@@ -178,7 +177,7 @@ def test_a_newer_store_is_left_alone(path: Path) -> None:
         connection.execute("UPDATE sartor SET schema_version = 99")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(StoreVersionError, match=r"newer Sartor \(schema 99, this one reads 1\)"):
+    with pytest.raises(StoreVersionError, match=r"newer Sartor \(schema 99, this one reads 2\)"):
         Store.open(path)
     assert path.read_bytes() == before
 
@@ -238,6 +237,10 @@ def test_damage_raises_nothing_but_store_errors(path: Path, content: bytes, star
         ("DROP TABLE windows", "cannot be used"),
         ("DELETE FROM sartor", "is damaged"),
         ("UPDATE sartor SET schema_version = 'one'", "is damaged"),
+        ("UPDATE sartor SET schema_version = 0", "is damaged"),
+        ("INSERT INTO quotations VALUES (7, -1.0, NULL, NULL)", "is damaged"),
+        ("INSERT INTO quotations VALUES (7, 'soon', NULL, NULL)", "is damaged"),
+        ("DROP TABLE quotations", "cannot be used"),
     ],
 )
 def test_rows_that_no_sartor_wrote_are_damage(path: Path, statement: str, complaint: str) -> None:

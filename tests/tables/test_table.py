@@ -77,5 +77,7 @@ def test_an_empty_table_is_a_table() -> None:
 
 @given(tables())
 def test_a_table_is_rebuilt_from_its_windows(table: LatencyTable) -> None:
-    again = LatencyTable.from_windows(table.name, table.provenance, table.windows, table.failures)
+    again = LatencyTable.from_windows(
+        table.name, table.provenance, table.windows, table.failures, table.quotations
+    )
     assert again == table
