@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 
 
+_MANY = 5000
+"""Degrees of freedom from which on the distribution hardly changes: by 0.03 % at 95 %."""
+
+
 def student_t(level: float, degrees: int) -> float:
     """Return the t that a share ``level`` of Student's distribution stays within: P(|T| <= t).
 
@@ -17,6 +21,7 @@ def student_t(level: float, degrees: int) -> float:
     """
     if not 0 < level < 1 or degrees < 1:
         raise ValueError(f"no Student's t of level {level} and {degrees} degrees of freedom")
+    degrees = min(degrees, _MANY)
     low, high = 0.0, math.pi / 2
     while low < (middle := (low + high) / 2) < high:
         if _share_within(middle, degrees) < level:
@@ -30,6 +35,7 @@ def tail(t: float, degrees: int) -> float:
     """Return how likely Student's distribution is at least as far from 0 as ``t``: P(|T| >= t)."""
     if degrees < 1:
         raise ValueError(f"no Student's distribution has {degrees} degrees of freedom")
+    degrees = min(degrees, _MANY)
     return max(0.0, 1 - _share_within(math.atan(abs(t) / math.sqrt(degrees)), degrees))
 
 

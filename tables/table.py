@@ -124,8 +124,9 @@ class LatencyTable:
     @property
     def by_subject(self) -> Mapping[Operator | Network, Row]:
         """Every latency that there is: the operators' first, then the networks'."""
-        networks = {whole.network: whole.measurement for whole in self.networks}
-        return {**self.rows, **networks}
+        found: list[tuple[Operator | Network, Row]] = [*self.rows.items()]
+        found += [(whole.network, whole.measurement) for whole in self.networks]
+        return dict(found)
 
     @cached_property
     def latencies_ms(self) -> Mapping[Operator, float]:
