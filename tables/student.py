@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-
-_MANY = 5000
-"""Degrees of freedom from which on the distribution hardly changes: by 0.03 % at 95 %."""
+_MANY = 500
+"""Degrees of freedom from which on a normal distribution is close enough: to 1e-6."""
 
 
 def student_t(level: float, degrees: int) -> float:
@@ -21,7 +20,6 @@ def student_t(level: float, degrees: int) -> float:
     """
     if not 0 < level < 1 or degrees < 1:
         raise ValueError(f"no Student's t of level {level} and {degrees} degrees of freedom")
-    degrees = min(degrees, _MANY)
     low, high = 0.0, math.pi / 2
     while low < (middle := (low + high) / 2) < high:
         if _share_within(middle, degrees) < level:
@@ -35,12 +33,18 @@ def tail(t: float, degrees: int) -> float:
     """Return how likely Student's distribution is at least as far from 0 as ``t``: P(|T| >= t)."""
     if degrees < 1:
         raise ValueError(f"no Student's distribution has {degrees} degrees of freedom")
-    degrees = min(degrees, _MANY)
     return max(0.0, 1 - _share_within(math.atan(abs(t) / math.sqrt(degrees)), degrees))
 
 
 def _share_within(angle: float, degrees: int) -> float:
-    """P(|T| <= t) where angle = atan(t / sqrt(degrees))."""
+    """P(|T| <= t) where angle = atan(t / sqrt(degrees)).
+
+    Of many degrees of freedom by the normal distribution: Abramowitz and Stegun, 26.7.8.
+    """
+    if degrees > _MANY:
+        t = math.sqrt(degrees) * math.tan(angle)
+        normal = t * (1 - 1 / (4 * degrees)) / math.sqrt(1 + t**2 / (2 * degrees))
+        return math.erf(normal / math.sqrt(2))
     cosine, odd = math.cos(angle), degrees % 2
     term = cosine if odd else 1.0
     total = 0.0
