@@ -92,7 +92,7 @@ class LatencyTable:
     @property
     def by_subject(self) -> Mapping[Subject, Row]:
         """Every latency that there is: the operators' first, then the networks'."""
-        operators: dict[Subject, Row] = dict(self.rows)
+        operators: dict[Subject, Row] = dict(self.rows.items())
         return operators | {whole.network: whole.measurement for whole in self.networks}
 
     @property

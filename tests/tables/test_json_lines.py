@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from sartor.tables import LatencyTable, Store, read_json_lines, write_json_lines
+from sartor.tables import LatencyTable, Store, Subject, read_json_lines, write_json_lines
 from sartor.tables.errors import FormatError, OutputError
 from sartor.tables.formats import from_json_lines, to_json_lines
 from sartor.tables.quotation import Quotation
@@ -83,7 +83,10 @@ def lines() -> list[str]:
 
 
 def test_what_was_published_is_written_as_it_was() -> None:
-    quoted = {operator(1): Quotation(0.1, 0.02, 498), operator(2): Quotation(1e-05)}
+    quoted: dict[Subject, Quotation] = {
+        operator(1): Quotation(0.1, 0.02, 498),
+        operator(2): Quotation(1e-05),
+    }
     content = to_json_lines(LatencyTable.from_windows("q", PROVENANCE, {}, {}, quoted))
     assert b'"quotation": {"latency_ms": 0.1, "deviation_ms": 0.02, "count": 498}}' in content
     assert b'"quotation": {"latency_ms": 1e-05}}' in content

@@ -60,7 +60,8 @@ def test_a_variance_becomes_a_deviation_and_nothing_else_is_made_up() -> None:
 
 def test_an_exponent_without_a_point_is_a_number() -> None:
     """YAML 1.1 takes ``5e-05`` for a text, and PyYAML with it."""
-    assert imported({BLOCK: {"mean": "5e-05"}}).table.quotations.popitem()[1].median_ms == 5e-05
+    (row,) = imported({BLOCK: {"mean": "5e-05"}}).table.rows.values()
+    assert row.median_ms == 5e-05
 
 
 def test_provenance_tells_the_file_and_calls_the_rest_unknown() -> None:
