@@ -113,7 +113,9 @@ def show(
             "networks": len(table.networks),
             "failures": len(table.failures),
             "calibration": f"× {calibration.scale:.3f} from {calibration.networks} networks",
-            "leave-one-out error": f"{calibration.leave_one_out_error:.1%}",
+            "leave-one-out error": (
+                f"{calibration.leave_one_out_error:.1%}" if calibration.calibrated else "unknown"
+            ),
         },
     )
     what = "operators" if rows else "networks"
