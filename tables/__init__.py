@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .atomic import write_atomically
+    from .blocks import composed
     from .calibration import Calibration, Prediction, calibrate
     from .difference import Difference
     from .errors import SartorError
     from .formats.json_lines import read_json_lines, write_json_lines
     from .graph import Graph, GraphBuilder, Node, Weights, single_operator_graph
-    from .kinds import KINDS, Kind, kind_of, multiply_adds, output_shape
+    from .kinds import KINDS, Kind, kind_of, multiply_adds, output_shape, parts
     from .measurement import Measurement, Window
     from .operator import Operator, Shape
     from .provenance import Condition, Provenance
+    from .quotation import Quotation
     from .row import Row
     from .store import Store
     from .subject import Frame, Framed, Network, Subject
     from .table import LatencyTable, NetworkMeasurement, TableSummary
 
 _HOMES = {
-    "Row": "row",
     "Framed": "subject",
     "Frame": "subject",
     "Difference": "difference",
@@ -43,6 +44,8 @@ _HOMES = {
     "Operator": "operator",
     "Prediction": "calibration",
     "Provenance": "provenance",
+    "Quotation": "quotation",
+    "Row": "row",
     "SartorError": "errors",
     "Shape": "operator",
     "Store": "store",
@@ -51,9 +54,11 @@ _HOMES = {
     "Weights": "graph",
     "Window": "measurement",
     "calibrate": "calibration",
+    "composed": "blocks",
     "kind_of": "kinds",
     "multiply_adds": "kinds",
     "output_shape": "kinds",
+    "parts": "kinds",
     "read_json_lines": "formats",
     "single_operator_graph": "graph",
     "write_atomically": "atomic",
@@ -78,6 +83,7 @@ __all__ = [
     "Operator",
     "Prediction",
     "Provenance",
+    "Quotation",
     "Row",
     "SartorError",
     "Shape",
@@ -87,9 +93,11 @@ __all__ = [
     "Weights",
     "Window",
     "calibrate",
+    "composed",
     "kind_of",
     "multiply_adds",
     "output_shape",
+    "parts",
     "read_json_lines",
     "single_operator_graph",
     "write_atomically",

@@ -2,6 +2,7 @@
 
 SartorError                      the command line prints it without a traceback and exits with 1
 ├── FormatError                  a text or a value makes no sense (also a ValueError)
+│   └── ExpansionError           a public table has ratios where channels belong, or the reverse
 ├── GraphError                   a graph of operators does not fit together (also a ValueError)
 ├── UnknownNameError             no supernet, device, runtime or table of that name
 ├── MissingOperatorError         a latency table has no row for an operator
@@ -36,6 +37,10 @@ class SartorError(Exception):
 
 class FormatError(SartorError, ValueError):
     """A text or a value makes no sense."""
+
+
+class ExpansionError(FormatError):
+    """A public table has ratios where channels belong, or channels in place of a ratio."""
 
 
 class GraphError(SartorError, ValueError):

@@ -25,7 +25,8 @@ class Condition:
     The text reads back: ``litert/threads=1,batch=1/float32/-``.
 
     Attributes:
-        runtime: a name in the profiler's ``RUNTIMES``.
+        runtime: a name in the profiler's ``RUNTIMES``; of a table that others published, what is
+            said of it, or ``unknown``.
         threads: that the runtime may use.
         batch: samples in one inference.
         dtype: of activations and weights.

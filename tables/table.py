@@ -1,4 +1,4 @@
-"""Latency tables: what was measured on one device under one condition."""
+"""Latency tables: what was measured, or published, of one device under one condition."""
 
 from __future__ import annotations
 

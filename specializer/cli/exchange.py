@@ -147,20 +147,20 @@ def _read(file: Path, device: str | None, runtime: str | None, name: str | None)
     content = read_file(file)
     written_as = recognise_content(content, file)
     if written_as == JSON_LINES:
-        if device or runtime:
+        if device is not None or runtime is not None:
             raise FormatError(
                 f"{file} says itself where it comes from; leave out --device and --runtime"
             )
         table = read_json_lines(file)
-        return Imported(_OWN, replace(table, name=name or table.name), ())
+        return Imported(_OWN, replace(table, name=table.name if name is None else name), ())
     origin = Origin(
-        name=name or file.stem,
+        name=file.stem if name is None else name,
         file=file.name,
         content=content,
         imported_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         sartor_version=version("sartor"),
-        device=device or UNKNOWN,
-        runtime=runtime or UNKNOWN,
+        device=UNKNOWN if device is None else device,
+        runtime=UNKNOWN if runtime is None else runtime,
     )
     return read_public(origin, written_as)
 

@@ -117,8 +117,14 @@ def show(
             "networks": len(table.networks),
             "failures": len(table.failures),
             "calibration": f"{calibration.formula} from {calibration.networks} networks",
-            "leave-one-out error": f"{calibration.leave_one_out_error:.1%}",
-            "intervals": f"± {calibration.margin:.1%}, to hold {calibration.coverage:.0%}",
+            "leave-one-out error": (
+                f"{calibration.leave_one_out_error:.1%}" if calibration.calibrated else "unknown"
+            ),
+            "intervals": (
+                f"± {calibration.margin:.1%}, to hold {calibration.coverage:.0%}"
+                if calibration.calibrated
+                else "unknown"
+            ),
         },
     )
     what = "operators" if rows else "networks"

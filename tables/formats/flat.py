@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping
 
 from ..errors import RuntimeMissingError
 from ..operator import Operator
@@ -98,7 +99,7 @@ def to_parquet(table: LatencyTable) -> bytes:
     return buffer.getvalue()
 
 
-def _described(subject: Operator | Network) -> dict[str, Value]:
+def _described(subject: Operator | Network) -> Mapping[str, Value]:
     """Take an operator apart as its text does; a whole network has no parts."""
     names = ("shape", "attributes", "activation", "dtype")
     if isinstance(subject, Network):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..channels import make_divisible
-from ..errors import FormatError, GraphError
+from ..errors import ExpansionError, FormatError, GraphError
 from ..kinds import KINDS, output_shape
 from ..operator import Operator, Shape
 
@@ -27,10 +27,6 @@ _BLOCK = re.compile(
     f"-output:(?P<output>{_MAP})-expand:(?P<expand>{_NUMBER})-kernel:(?P<kernel>{_NUMBER})"
     f"-stride:(?P<stride>{_NUMBER})-idskip:(?P<idskip>[01])(?P<flags>(?:-[a-z]+:[01])*)"
 )
-
-
-class ExpansionError(FormatError):
-    """A key's ``expand:`` holds a ratio where channels belong, or channels instead of a ratio."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from ..errors import FormatError
+from ..errors import ExpansionError, FormatError
 from ..operator import Operator
 from ..quotation import Quotation
 from ..subject import Subject
@@ -23,7 +23,6 @@ from .lookup_keys import (
     NSGANET_V2,
     ONCE_FOR_ALL,
     PROXYLESS_NAS,
-    ExpansionError,
     KeyFormat,
 )
 from .origin import Origin

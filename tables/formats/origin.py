@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from ..errors import FormatError
 from ..provenance import Condition, Provenance
 
 UNKNOWN = "unknown"
@@ -25,6 +26,9 @@ class Origin:
         runtime: by which it was measured, as the user says.
         imported_at: UTC, ISO 8601.
         sartor_version: that imports it.
+
+    Raises:
+        FormatError: the device's name is empty.
     """
 
     name: str
@@ -34,6 +38,10 @@ class Origin:
     sartor_version: str
     device: str = UNKNOWN
     runtime: str = UNKNOWN
+
+    def __post_init__(self) -> None:
+        if not self.device.strip():
+            raise FormatError("a device has to have a name; say nothing where nobody knows it")
 
     def provenance(self, written_as: str) -> Provenance:
         """Say what is known, and of all else that it is not."""

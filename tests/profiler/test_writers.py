@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import hypothesis.strategies as st
 import numpy as np
@@ -15,6 +15,7 @@ from sartor.profiler.writers.onnx import onnx_bytes
 from sartor.profiler.writers.tflite import tflite_bytes
 from sartor.profiler.writers.weights import random_weights
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
+from sartor.tables.errors import GraphError
 from sartor.tables.graph import Graph, single_operator_graph
 from sartor.tables.kinds import KINDS
 from sartor.tables.operator import ACTIVATIONS, Operator
@@ -78,6 +79,15 @@ def test_an_operator_computes_the_same_in_both_runtimes_as_in_torch(
     want = evaluate(graph, graph.weights, inputs)
     assert relative_difference(run_litert(tflite_bytes(graph, batch), inputs), want) <= TOLERANCE
     assert relative_difference(run_onnxruntime(onnx_bytes(graph, batch), inputs), want) <= TOLERANCE
+
+
+@pytest.mark.parametrize("write", [tflite_bytes, onnx_bytes])
+def test_a_block_is_refused_with_what_it_is_made_of(write: Callable[[Graph], bytes]) -> None:
+    block = Operator.parse(
+        "mbconv/8x7x7/expand=24,kernel=3,out=8,se=0,skip=1,stride=1/relu/float32"
+    )
+    with pytest.raises(GraphError, match=r"takes no block, and mbconv/.* made of: conv2d/8x7x7"):
+        write(single_operator_graph(block))
 
 
 @pytest.fixture(scope="module")

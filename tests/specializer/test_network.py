@@ -11,7 +11,9 @@ from sartor.specializer.network import (
     graph_tensors,
     run_graph,
 )
-from sartor.tables.graph import Graph, GraphBuilder
+from sartor.tables.errors import GraphError
+from sartor.tables.graph import Graph, GraphBuilder, single_operator_graph
+from sartor.tables.operator import Operator
 
 from .torch_tools import random_images, relative_difference
 
@@ -128,3 +130,9 @@ def test_gradients_reach_every_weight(plain: PlainNetwork) -> None:
     torch.autograd.backward(logits.square().sum())
     without = {name for name, value in weights.items() if value.grad is None}
     assert without == {name for name in weights if ".running_" in name}
+
+
+def test_a_block_is_refused_with_what_it_is_made_of() -> None:
+    block = Operator.parse("pooled_dense/8x7x7/out=10/none/float32")
+    with pytest.raises(GraphError, match=r"torch takes no block, .* made of: global_average_pool"):
+        run_graph(single_operator_graph(block), {}, torch.zeros(1, 8, 7, 7), RunningNorm(EPS))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sartor.tables import Network, Operator, Subject
+from sartor.tables import Network, Operator
 from sartor.tables.errors import FormatError
 from sartor.tables.formats import checks
 from sartor.tables.formats.checks import Other
@@ -70,7 +70,7 @@ def test_rows_copied_within_a_table_are_found() -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        dict(OFA_ROWS[BLOCK]) | {"std": 0.0235},  # the clock may well show one mean twice
+        {**OFA_ROWS[BLOCK], "std": 0.0235},  # the clock may well show one mean twice
         {"mean": 1.25, "std": 0.02},  # rounded
     ],
 )
@@ -78,16 +78,13 @@ def test_coincidences_are_no_copies(values: Values) -> None:
     assert reviewed({OTHER: values, CONV: {"mean": 1.25, "std": 0.02}}) == ()
 
 
-def other(device: str, quotations: Mapping[Subject, Quotation]) -> Other:
-    return Other("theirs", device, quotations)
+def other(device: str, quotations: Mapping[Operator, Quotation]) -> Other:
+    return Other("theirs", device, dict(quotations.items()))
 
 
 def test_rows_of_another_device_are_contamination() -> None:
     """A published table had 6 of its 96 rows from another device's, to the last bit."""
-    theirs: dict[Subject, Quotation] = {
-        HEAD: Quotation(1.2345678, 0.0234, 471),
-        STEM: Quotation(7.0),
-    }
+    theirs = {HEAD: Quotation(1.2345678, 0.0234, 471), STEM: Quotation(7.0)}
     (finding,) = reviewed(others=(other("pixel1", theirs),))
     assert (finding.severity, finding.check, finding.keys) == ("warning", "contamination", (BLOCK,))
     assert (
@@ -96,9 +93,7 @@ def test_rows_of_another_device_are_contamination() -> None:
 
 
 def test_rows_of_the_same_device_are_told() -> None:
-    theirs: dict[Subject, Quotation] = {
-        BODY: Quotation(1.2345678)
-    }  # where somebody left out the deviations
+    theirs = {BODY: Quotation(1.2345678)}  # where somebody left out the deviations
     assert only(reviewed(others=(other("note10", theirs),))) == ("note", "contamination", (BLOCK,))
 
 

@@ -5,14 +5,13 @@ import pytest
 from hypothesis import given
 
 from sartor.tables import Operator
-from sartor.tables.errors import FormatError
+from sartor.tables.errors import ExpansionError, FormatError
 from sartor.tables.formats.finding import tried
 from sartor.tables.formats.lookup_keys import (
     KEY_FORMATS,
     NSGANET_V2,
     ONCE_FOR_ALL,
     PROXYLESS_NAS,
-    ExpansionError,
     KeyFormat,
     squeeze_channels,
 )

@@ -60,7 +60,7 @@ def test_a_variance_becomes_a_deviation_and_nothing_else_is_made_up() -> None:
 
 def test_an_exponent_without_a_point_is_a_number() -> None:
     """YAML 1.1 takes ``5e-05`` for a text, and PyYAML with it."""
-    (row,) = imported({BLOCK: {"mean": "5e-05"}}).table.quotations.values()
+    (row,) = imported({BLOCK: {"mean": "5e-05"}}).table.rows.values()
     assert row.median_ms == 5e-05
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from sartor.tables import Measurement, Window
+from sartor.tables import Measurement, Window, student
 from sartor.tables.errors import MeasurementError
 from sartor.tables.measurement import reference_level_us
 from sartor.tables.student import student_t
@@ -106,11 +106,22 @@ def test_summaries_stay_within_what_was_seen(windows: tuple[Window, ...]) -> Non
         (0.90, 10, 1.812),
         (0.95, 30, 2.042),
         (0.50, 7, 0.711),
+        (0.95, 120, 1.980),
+        (0.99, 10**6, 2.576),
     ],
 )
 def test_students_t_is_the_one_in_print(level: float, degrees: int, expected: float) -> None:
     """Expected: Abramowitz and Stegun, Handbook of Mathematical Functions, table 26.10."""
     assert student_t(level, degrees) == pytest.approx(expected, abs=6e-4)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.999])
+def test_students_t_of_many_degrees_is_the_sum_that_it_saves(
+    level: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = [student_t(level, degrees) for degrees in (201, 202, 999)]
+    monkeypatch.setattr(student, "_MANY", 10_000)
+    assert quick == pytest.approx([student_t(level, d) for d in (201, 202, 999)], rel=1e-7)
 
 
 def test_student_refuses_what_is_no_level() -> None:
