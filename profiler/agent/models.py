@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+
+from .inputs import TENSOR_DTYPES, made_up
 
 Array = NDArray[np.float32]
 
 
 class Model(Protocol):
-    """A loaded model whose inputs hold random values from the start."""
+    """A loaded model whose inputs hold made-up values from the start."""
 
     def run(self) -> None:
         """Run one inference on whatever the inputs hold."""
@@ -83,7 +85,7 @@ class _LiteRtModel:
         self._outputs = [detail["index"] for detail in interpreter.get_output_details()]
         rng = np.random.default_rng(0)
         for detail in interpreter.get_input_details():
-            values = rng.standard_normal(detail["shape"], np.float32)
+            values = made_up(detail["name"], detail["shape"], detail["dtype"], rng)
             interpreter.set_tensor(detail["index"], values)
         self.run: Callable[[], None] = interpreter.invoke
 
@@ -97,20 +99,24 @@ class _OnnxRuntimeModel:
     """Inputs and outputs are bound once, so that a run copies nothing."""
 
     def __init__(self, module: ModuleType, session: Any) -> None:  # noqa: ANN401 (no types)
-        def tensor(value: Any) -> Any:  # noqa: ANN401
+        def tensor(shape: Sequence[int], dtype: DTypeLike) -> Any:  # noqa: ANN401
             # It has memory of its own: a binding keeps no array alive.
-            return module.OrtValue.ortvalue_from_shape_and_type(value.shape, np.float32, "cpu")
+            return module.OrtValue.ortvalue_from_shape_and_type(shape, dtype, "cpu")
 
         self._session, self._binding = session, session.io_binding()
         self._inputs, self._outputs = [], []
         rng = np.random.default_rng(0)
         for value in session.get_inputs():
-            self._inputs.append(tensor(value))
-            self._inputs[-1].update_inplace(rng.standard_normal(value.shape, np.float32))
+            values = made_up(value.name, value.shape, TENSOR_DTYPES.get(value.type), rng)
+            self._inputs.append(tensor(values.shape, values.dtype))
+            self._inputs[-1].update_inplace(values)
             self._binding.bind_ortvalue_input(value.name, self._inputs[-1])
         for value in session.get_outputs():
-            self._outputs.append(tensor(value))
-            self._binding.bind_ortvalue_output(value.name, self._outputs[-1])
+            if value.type in TENSOR_DTYPES and _known(value.shape):
+                self._outputs.append(tensor(value.shape, TENSOR_DTYPES[value.type]))
+                self._binding.bind_ortvalue_output(value.name, self._outputs[-1])
+            else:  # only a run tells its size
+                self._binding.bind_output(value.name, "cpu")
 
     def run(self) -> None:
         self._session.run_with_iobinding(self._binding)
@@ -118,4 +124,9 @@ class _OnnxRuntimeModel:
     def infer(self, batch: Array) -> Array:
         self._inputs[0].update_inplace(batch)
         self.run()
-        return np.array(self._outputs[0].numpy())
+        return np.array(self._binding.get_outputs()[0].numpy())
+
+
+def _known(shape: Sequence[object]) -> bool:
+    """Tell whether a shape is known before a run; one without axes may be a scalar's or not."""
+    return bool(shape) and all(isinstance(size, int) and size >= 0 for size in shape)

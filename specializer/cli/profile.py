@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,7 @@ from .options import (
     ThreadsOption,
 )
 from .output import note, print_facts, print_json, progress_bar
+from .profile_model import ModelRequest, profile_model
 
 if TYPE_CHECKING:
     from ...profiler import CollectionReport, Plan
@@ -24,9 +26,17 @@ if TYPE_CHECKING:
 
 
 def profile(
+    context: typer.Context,
     *,
     device: DeviceOption = "local",
-    runtime: Annotated[str, typer.Option("--runtime", help="Runtime to measure.")] = "litert",
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            "--runtime",
+            help="Runtime to measure.",
+            show_default="litert, or what runs the --model",
+        ),
+    ] = None,
     threads: ThreadsOption = 1,
     supernet: SupernetOption = DEFAULT_SUPERNET,
     op: Annotated[
@@ -43,14 +53,45 @@ def profile(
     networks: Annotated[
         int, typer.Option("--networks", min=2, max=50, help="Whole networks to calibrate by.")
     ] = 5,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model",
+            help="Measure this TFLite or ONNX model instead, whole and operator by operator.",
+            show_default=False,
+        ),
+    ] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--shape",
+            help="Shape of an input that the ONNX model leaves open, as NAME=1x3x224x224.",
+            show_default=False,
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot", help="PNG file to draw the model's operators to.", show_default=False
+        ),
+    ] = None,
     seed: SeedOption = 0,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure what a supernet's sub-networks are made of.
+    """Measure what a supernet's sub-networks are made of, or a model of your own.
 
-    Interrupt it at any time: the same command goes on where it stopped.
+    Interrupt it at any time: the same command goes on where it stopped (a model begins anew).
     """
+    if model is not None:
+        _refuse(context, "supernet", "op", "table", "networks", "store", because="--model has none")
+        profile_model(
+            ModelRequest(model, device, runtime, threads, passes, tuple(shape or ()), plot, seed),
+            as_json=as_json,
+        )
+        return
+    _refuse(context, "shape", "plot", because="it needs --model")
+    runtime = runtime or "litert"
     import numpy as np
 
     from ...devices import find_device
@@ -78,6 +119,14 @@ def profile(
         print_json(_document(report, measured))
     else:
         _print(report, measured, store)
+
+
+def _refuse(context: typer.Context, *names: str, because: str) -> None:
+    """End with wrong usage where options are given that would have no effect."""
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(f"--{name} has no meaning here: {because}")
 
 
 def _plan(supernet: str, operators: list[str], networks: int, passes: int) -> Plan:
