@@ -60,9 +60,9 @@ def measure_model(
     """
     started, health_before = time.monotonic(), device.health()
     with _named(model):
-        content = _prepared(model, shapes)
+        content, cut = _opened(model, shapes)
         runtime_version = _try_out(device, model, content, threads)
-        pieces = distinct(_cut(device, model, content))
+        pieces = distinct(cut(device))
     items = [Item(_WHOLE, lambda: content, _WHOLE_WINDOW_MS, _WHOLE_WARMUP_MS)]
     items += [
         Item(str(number), partial(_content_of, piece))
@@ -120,15 +120,27 @@ def _content_of(piece: Piece) -> bytes:
     return piece.content
 
 
-def _prepared(model: ModelFile, shapes: Mapping[str, tuple[int, ...]]) -> bytes:
-    """Give the model fixed input shapes, where its format leaves any open."""
+def _opened(
+    model: ModelFile, shapes: Mapping[str, tuple[int, ...]]
+) -> tuple[bytes, Callable[[Device], tuple[Piece, ...]]]:
+    """Return the model's file with fixed input shapes, and what cuts it for a device."""
     if model.runtime.suffix == ".onnx":
+        from .dissect.on_device import cut_onnx_on
         from .dissect.onnx_inputs import fix_inputs
 
-        return fix_inputs(model.content, shapes)
+        content = fix_inputs(model.content, shapes)
+        return content, lambda device: cut_onnx_on(device, content)
     if shapes:
         raise ModelFileError("a .tflite file has shapes of its own; name none")
-    return model.content
+    try:
+        from .dissect.tflite import cut_tflite, open_tflite
+    except ImportError as error:
+        raise RuntimeMissingError(
+            f"cannot read .tflite files on this host: {error}; install what "
+            f"{model.runtime.name} needs: pip install 'sartor[{model.runtime.name}]'"
+        ) from error
+    parsed = open_tflite(model.content)
+    return model.content, lambda _: cut_tflite(parsed)
 
 
 def _try_out(device: Device, model: ModelFile, content: bytes, threads: int) -> str:
@@ -143,19 +155,3 @@ def _try_out(device: Device, model: ModelFile, content: bytes, threads: int) -> 
                 f"{model.runtime.name} on {device.name} cannot run it: {answer.reason}"
             )
         return session.hello.runtime_version
-
-
-def _cut(device: Device, model: ModelFile, content: bytes) -> tuple[Piece, ...]:
-    """Cut a model, with what its format takes."""
-    if model.runtime.suffix == ".onnx":
-        from .dissect.on_device import cut_onnx_on
-
-        return cut_onnx_on(device, content)
-    try:
-        from .dissect.tflite import cut_tflite
-    except ImportError as error:
-        raise RuntimeMissingError(
-            f"cannot read .tflite files on this host: {error}; install what "
-            f"{model.runtime.name} needs: pip install 'sartor[{model.runtime.name}]'"
-        ) from error
-    return cut_tflite(content)

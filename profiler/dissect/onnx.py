@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import (
+    AttributeProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+)
 
 from .onnx_inputs import true_inputs
 from .pieces import Piece, Tensor, signature_of
@@ -202,7 +210,7 @@ class _Cut:
         content: bytes = model.SerializeToString()
         return content
 
-    def _value(self, name: str) -> object:
+    def _value(self, name: str) -> ValueInfoProto:
         seen = self._observed[name]
         dtype = helper.np_dtype_to_tensor_dtype(np.dtype(seen.dtype))
         return helper.make_tensor_value_info(name, dtype, seen.shape)

@@ -26,29 +26,16 @@ _UNTIMED = {
 }
 
 
-def cut_tflite(content: bytes) -> tuple[Piece, ...]:
-    """Cut a TFLite model into the pieces that its runtime runs one after another.
+def open_tflite(content: bytes) -> TfliteModel:
+    """Parse a TFLite model, and make sure that no input has a size that only its user knows.
 
-    Args:
-        content: of a file that a runtime has loaded: of a damaged one there is little to say here.
-
-    Returns:
-        The pieces in the order in which they run, each as often as it occurs.
+    The batch is none of those: a batch of any size is one of 1.
 
     Raises:
-        ModelFileError: the bytes are no TFLite model, or one of an input's sizes is not known.
+        ModelFileError: the bytes are no TFLite model, or an input has such a size, which the
+            runtime would silently take for 1.
     """
     model = TfliteModel(content)
-    check_inputs(model)
-    return tuple(_piece(model, group) for group in groups_of(model))
-
-
-def check_inputs(model: TfliteModel) -> None:
-    """Make sure that no input has a size that only its user knows, but for the batch.
-
-    Raises:
-        ModelFileError: one has; the runtime would silently take it for 1.
-    """
     for number in map(int, model.parsed.subgraphs[0].inputs):
         signature = model.tensors[number].shapeSignature
         if signature is not None and any(size < 0 for size in signature[1:]):
@@ -57,6 +44,16 @@ def check_inputs(model: TfliteModel) -> None:
                 f"the input {model.name(number)} may have any size ({sizes}), and a latency is of "
                 "one; convert the model with fixed sizes"
             )
+    return model
+
+
+def cut_tflite(model: TfliteModel) -> tuple[Piece, ...]:
+    """Cut a TFLite model, which its runtime takes, into what that runs one after another.
+
+    Returns:
+        The pieces in the order in which they run, each as often as it occurs.
+    """
+    return tuple(_piece(model, group) for group in groups_of(model))
 
 
 def _piece(model: TfliteModel, group: Group) -> Piece:

@@ -76,10 +76,10 @@ def groups_of(model: TfliteModel) -> Iterator[Group]:
     for number in range(len(model.operators)):
         if number in absorbed:
             continue
-        padding = (paddings[number],) if number in paddings else ()
-        clamp = (clamps[number],) if number in clamps else ()
-        needed = _makers(model, (*padding, number, *clamp), unpacking)
-        yield Group(needed, padding, number, clamp)
+        before = (paddings[number],) if number in paddings else ()
+        behind = (clamps[number],) if number in clamps else ()
+        needed = _makers(model, (*before, number, *behind), unpacking)
+        yield Group(needed, before, number, behind)
 
 
 def _unpacking(model: TfliteModel) -> frozenset[int]:

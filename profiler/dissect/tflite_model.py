@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from ...tables.errors import ModelFileError
 
-DTYPES = {
+_DTYPES: dict[int, str] = {
     value: name.lower() for name, value in vars(schema.TensorType).items() if isinstance(value, int)
 }
-_KINDS = {
+_KINDS: dict[int, str] = {
     value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)
 }
 _DAMAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
@@ -58,9 +58,8 @@ class TfliteModel:
         code = self.code(operator)
         number = max(code.builtinCode, code.deprecatedBuiltinCode)
         kind = _KINDS.get(number, f"operator {number}")
-        if kind == "CUSTOM" and code.customCode:
-            return f"CUSTOM {code.customCode.decode(errors='replace')}"
-        return kind
+        custom = _text(code.customCode)
+        return f"{kind} {custom}" if kind == "CUSTOM" and custom else kind
 
     def code(self, operator: schema.OperatorT) -> schema.OperatorCodeT:
         """Return an operator's code, with its version."""
@@ -82,11 +81,11 @@ class TfliteModel:
 
     def dtype(self, tensor: int) -> str:
         """Return a tensor's type as NumPy calls it, where NumPy has it."""
-        return DTYPES.get(self.tensors[tensor].type, "unknown")
+        return _DTYPES.get(self.tensors[tensor].type, "unknown")
 
     def name(self, tensor: int) -> str:
         """Name a tensor so that no other of the model has the name."""
-        name = (self.tensors[tensor].name or b"").decode(errors="replace")
+        name = _text(self.tensors[tensor].name)
         return name if self._names[name] == 1 and name else f"{name}#{tensor}"
 
     def is_flow(self, tensor: int) -> bool:
@@ -112,7 +111,7 @@ class TfliteModel:
 
     @cached_property
     def _names(self) -> Counter[str]:
-        return Counter((tensor.name or b"").decode(errors="replace") for tensor in self.tensors)
+        return Counter(_text(tensor.name) for tensor in self.tensors)
 
 
 def read_by(operator: schema.OperatorT) -> list[int]:
@@ -131,6 +130,10 @@ def options_of(operator: schema.OperatorT) -> dict[str, Any]:
     for options in (operator.builtinOptions, operator.builtinOptions2):
         found.update({} if options is None else vars(options))
     return found
+
+
+def _text(stored: bytes | None) -> str:
+    return (stored or b"").decode(errors="replace")
 
 
 def _present(tensors: Iterable[int] | None) -> list[int]:

@@ -1,4 +1,4 @@
-"""``sartor profile``: measure every operator that a search space can reach."""
+"""``sartor profile``: measure every operator that a search space can reach, or a whole model."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def profile(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure what a supernet's sub-networks are made of, or a model of your own.
+    """Measure a supernet's operators, or a --model of yours.
 
     Interrupt it at any time: the same command goes on where it stopped (a model begins anew).
     """
