@@ -1,12 +1,15 @@
 """Measures operators and networks on a device, and writes the models to do it with."""
 
 from .collect import collect
+from .dissect import ModelFile, Piece, read_model
 from .identity import identify
 from .messages import Hello, MeasureJob, Refusal, Timing
+from .model_profile import KindLatency, ModelProfile, PieceLatency
 from .plan import Coverage, Plan, coverage, make_plan
 from .progress import CollectionReport, Progress
 from .runtimes import RUNTIMES, Runtime, find_runtime
 from .session import AgentSession
+from .whole import measure_model
 
 __all__ = [
     "RUNTIMES",
@@ -14,7 +17,12 @@ __all__ = [
     "CollectionReport",
     "Coverage",
     "Hello",
+    "KindLatency",
     "MeasureJob",
+    "ModelFile",
+    "ModelProfile",
+    "Piece",
+    "PieceLatency",
     "Plan",
     "Progress",
     "Refusal",
@@ -25,4 +33,6 @@ __all__ = [
     "find_runtime",
     "identify",
     "make_plan",
+    "measure_model",
+    "read_model",
 ]

@@ -2,75 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Hashable, Sequence
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import numpy as np
 
-from ..tables.subject import Network, Subject
-from .plan import Target
+Key = TypeVar("Key", bound=Hashable)
 
 ENOUGH_MB = 48.0
 """Memory that is touched between two inferences of an operator, so that it is found cold.
 
 More than the last-level caches of phones and boards, and than what one core of a server gets of a
-shared one (16-32 MB). On our host, 24 and 48 MB gave the same latencies, 6 MB others.
+shared one (16-32 MB). docs/measuring.md has what other amounts gave.
 """
 
 _MOST_MODELS = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Targets that are measured together.
+class Item(Generic[Key]):
+    """A model to be timed.
 
     Attributes:
-        targets: operators and frames, or one network.
-        cold: whether they run in turns, and memory is read in between.
+        key: unique among the items.
+        content: makes the model's file; asked for once in every pass.
+        memory_mb: that its weights and activations take, in megabytes.
+        alone: whether it is timed by itself, again and again, as whole networks are; operators are
+            timed in turns, cold.
     """
 
-    targets: tuple[Target, ...]
-    cold: bool
+    key: Key
+    content: Callable[[], bytes]
+    memory_mb: float
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[Key]):
+    """Items that are timed together: one that is timed alone, or any number of others."""
+
+    items: tuple[Item[Key], ...]
+
+    @property
+    def alone(self) -> bool:
+        """Whether it holds one item that is timed by itself."""
+        return self.items[0].alone
 
     @property
     def evict_mb(self) -> float:
         """How much other memory is to be read before each round, in megabytes."""
-        return max(0.0, ENOUGH_MB - sum(target.memory_mb for target in self.targets))
+        return max(0.0, ENOUGH_MB - sum(item.memory_mb for item in self.items))
 
-    def without(self, subjects: Container[Subject]) -> Batch:
-        """Return the batch without some subjects."""
-        kept = tuple(target for target in self.targets if target.subject not in subjects)
-        return replace(self, targets=kept)
+    def without(self, keys: Container[Key]) -> Batch[Key]:
+        """Return the batch without some items."""
+        return replace(self, items=tuple(item for item in self.items if item.key not in keys))
 
-    def halves(self) -> tuple[Batch, Batch]:
+    def halves(self) -> tuple[Batch[Key], Batch[Key]]:
         """Split the batch in two."""
-        middle = len(self.targets) // 2
-        return (
-            replace(self, targets=self.targets[:middle]),
-            replace(self, targets=self.targets[middle:]),
-        )
+        middle = len(self.items) // 2
+        return Batch(self.items[:middle]), Batch(self.items[middle:])
 
 
-def make_batches(targets: Sequence[Target], rng: np.random.Generator) -> list[Batch]:
+def make_batches(items: Sequence[Item[Key]], rng: np.random.Generator) -> list[Batch[Key]]:
     """Put operators into batches of enough memory, every network into one of its own, at random.
 
     Args:
-        targets: in any order.
+        items: in any order.
         rng: decides what comes together, and the order of the batches.
     """
-    shuffled = [targets[index] for index in rng.permutation(len(targets))]
-    batches: list[Batch] = []
-    together: list[Target] = []
+    batches: list[Batch[Key]] = []
+    together: list[Item[Key]] = []
     memory_mb = 0.0
-    for target in shuffled:
-        if isinstance(target.subject, Network):
-            batches.append(Batch((target,), cold=False))
+    for index in rng.permutation(len(items)):
+        item = items[index]
+        if item.alone:
+            batches.append(Batch((item,)))
             continue
-        together.append(target)
-        memory_mb += target.memory_mb
+        together.append(item)
+        memory_mb += item.memory_mb
         if memory_mb >= ENOUGH_MB or len(together) == _MOST_MODELS:
-            batches.append(Batch(tuple(together), cold=True))
+            batches.append(Batch(tuple(together)))
             together, memory_mb = [], 0.0
     if together:
-        batches.append(Batch(tuple(together), cold=True))
+        batches.append(Batch(tuple(together)))
     return [batches[index] for index in rng.permutation(len(batches))]

@@ -3,41 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..devices.device import Device
-from ..tables.errors import AgentError, DeviceError, DeviceTimeoutError, SartorError
 from ..tables.measurement import Window
 from ..tables.provenance import Condition
-from ..tables.subject import Subject
+from ..tables.subject import Network, Subject
 from ..tables.verdict import STEADY
-from .batches import Batch, make_batches
+from .batches import Item, make_batches
 from .identity import identify
-from .messages import MeasureJob, Refusal, Timing
+from .interleave import Interleaving
 from .plan import Plan, Target, coverage
 from .progress import CollectionReport, Progress
 from .quiet import wait_until_quiet
 from .reference import reference_graph
 from .runtimes import Runtime, find_runtime
-from .session import AgentSession
 
 if TYPE_CHECKING:
     from ..tables.store import Store
-
-_WINDOW_MS = 8
-_NETWORK_WINDOW_MS = 240  # there are few, and all predictions hang on them
-_NETWORK_WARMUP_MS = 60
-_NETWORK_LOADS = 4
-_REFERENCE_WINDOW_MS = 40
-_WRITTEN_AHEAD = 2
-_MAX_DEATHS_IN_A_ROW = 12  # finding the one of 128 models that kills agents takes 9
 
 
 def collect(
@@ -89,7 +77,17 @@ def collect(
     with store.lease(table):
         done = store.done(table)
         resumed = coverage(plan, done).windows
-        run = _Run(device, store, table, condition, progress, resumed, plan.windows)
+        run = _Run(store, table, progress, resumed, plan.windows)
+        runtime = find_runtime(condition.runtime)
+        interleaving = Interleaving(
+            device=device,
+            runtime=runtime,
+            threads=condition.threads,
+            options=condition.options,
+            reference=runtime.write(reference_graph(), condition.batch),
+            keep=run.keep,
+            give_up=run.give_up,
+        )
         unsteady: Sequence[Target] = plan.targets
         for pass_index in range(max(plan.passes, plan.most_passes)):
             missing = [t for t in unsteady if (str(t.subject), pass_index) not in done]
@@ -97,7 +95,8 @@ def collect(
                 run.of_windows += len(missing)
             if pass_index > 0 and missing:
                 wait_until_quiet(device, patience_s, tell)
-            run.take_pass(pass_index, make_batches(missing, rng))
+            items = [_item(target, runtime, condition.batch) for target in missing]
+            interleaving.take_pass(pass_index, make_batches(items, rng))
             if pass_index >= plan.passes - 1:
                 unsteady = run.unsteady(unsteady)
     seconds = time.monotonic() - started
@@ -105,11 +104,11 @@ def collect(
         table=table,
         measured=run.measured,
         resumed=resumed,
-        failures=run.failures,
+        failures=interleaving.failures,
         unsteady=tuple(target.subject for target in unsteady),
-        agent_deaths=run.deaths,
+        agent_deaths=interleaving.deaths,
         seconds=seconds,
-        busy_share=run.busy_ms / 1000 / seconds,
+        busy_share=interleaving.busy_ms / 1000 / seconds,
         health_before=health_before,
         health_after=device.health(),
     )
@@ -117,25 +116,16 @@ def collect(
 
 @dataclass(slots=True)
 class _Run:
-    """One run of ``collect``, with what it has counted so far."""
+    """One run of ``collect``: what becomes of its windows, and what it has counted so far."""
 
-    device: Device
     store: Store
     table: str
-    condition: Condition
     progress: Callable[[Progress], None]
     resumed: int
     of_windows: int
     measured: int = 0
-    busy_ms: float = 0.0
-    deaths: int = 0
-    deaths_in_a_row: int = 0
-    failures: dict[Subject, str] = field(default_factory=dict)
+    failures: int = 0
     started: float = field(default_factory=time.monotonic)
-
-    @property
-    def runtime(self) -> Runtime:
-        return find_runtime(self.condition.runtime)
 
     def unsteady(self, targets: Sequence[Target]) -> list[Target]:
         """Find what is not measured to within the target yet."""
@@ -146,106 +136,16 @@ class _Run:
             if target.subject in found and found[target.subject].relative_error > STEADY
         ]
 
-    def take_pass(self, pass_index: int, batches: Sequence[Batch]) -> None:
-        """Measure batches in this order, with as many agents as it takes."""
-        alive = (batch.without(self.failures) for batch in batches)
-        waiting = deque(batch for batch in alive if batch.targets)
-        suspects: set[Subject] = set()
-        while waiting:
-            death = self._run_agent(waiting, pass_index)
-            if death is None:
-                continue
-            self.deaths += 1
-            self.deaths_in_a_row += 1
-            if self.deaths_in_a_row == _MAX_DEATHS_IN_A_ROW:
-                raise death
-            # Nobody knows which model it was, or whether the agent was killed from outside: a batch
-            # is halved until one subject is left, and that one has to be there twice.
-            suspect = waiting.popleft()
-            if len(suspect.targets) > 1:
-                waiting.extendleft(reversed(suspect.halves()))
-            elif suspect.targets[0].subject in suspects:
-                self._give_up(suspect.targets[0].subject, str(death), pass_index)
-            else:
-                suspects.add(suspect.targets[0].subject)
-                waiting.append(suspect)
-
-    def _run_agent(self, waiting: deque[Batch], pass_index: int) -> SartorError | None:
-        """Let a new agent measure from the front of ``waiting``; return how it died, if it did.
-
-        Whatever is dealt with is taken off, so that the dead agent's last batch stands in front.
-        """
-        condition = self.condition
-        with (
-            AgentSession(
-                self.device, self.runtime, condition.threads, condition.options
-            ) as session,
-            ThreadPoolExecutor(1) as writer,
-        ):
-            try:
-                self._measure(session, writer, waiting, pass_index)
-            except (AgentError, DeviceTimeoutError) as death:
-                return death
-            finally:
-                self.busy_ms += session.busy_ms
-        return None
-
-    def _measure(
-        self,
-        session: AgentSession,
-        writer: ThreadPoolExecutor,
-        waiting: deque[Batch],
-        pass_index: int,
-    ) -> None:
-        answers = session.measure(self._jobs(session, writer, list(waiting)))
-        for reference, timings in zip(answers, answers, strict=True):
-            reference_us = _reference_us(*reference)
-            for target, timing in zip(waiting[0].targets, timings, strict=True):
-                if isinstance(timing, Refusal):
-                    self._give_up(target.subject, timing.reason, pass_index)
-                else:
-                    self._keep(target.subject, timing, reference_us, pass_index)
-            waiting.popleft()
-
-    def _jobs(
-        self, session: AgentSession, writer: ThreadPoolExecutor, order: Sequence[Batch]
-    ) -> Iterator[MeasureJob]:
-        """Yield two jobs a batch, the reference model's and its own.
-
-        The models of the next batches are written and pushed meanwhile.
-        """
-
-        def place(target: Target) -> str:
-            return session.place(self.runtime.write(target.graph, self.condition.batch))
-
-        def job_of(batch: Batch) -> MeasureJob:
-            models = tuple(map(place, batch.targets))
-            if batch.cold:
-                return MeasureJob(models, _WINDOW_MS, evict_mb=batch.evict_mb)
-            return MeasureJob(models, _NETWORK_WINDOW_MS, _NETWORK_WARMUP_MS, _NETWORK_LOADS)
-
-        model = self.runtime.write(reference_graph(), self.condition.batch)
-        reference = MeasureJob((session.place(model),), _REFERENCE_WINDOW_MS, keep=True)
-        ahead: deque[Future[MeasureJob]] = deque()
-        for batch in order:
-            ahead.append(writer.submit(job_of, batch))
-            if len(ahead) > _WRITTEN_AHEAD:
-                yield from (reference, ahead.popleft().result())
-        while ahead:
-            yield from (reference, ahead.popleft().result())
-
-    def _keep(self, subject: Subject, timing: Timing, reference_us: float, pass_index: int) -> None:
-        window = Window(
-            pass_index, timing.samples_us, timing.preempted, reference_us, timing.started_at
-        )
+    def keep(self, subject: Subject, window: Window) -> None:
+        """Put a window into the store."""
         self.store.add_window(self.table, subject, window)
         self.measured += 1
-        self.deaths_in_a_row = 0
-        self._report(subject, pass_index)
+        self._report(subject, window.pass_index)
 
-    def _give_up(self, subject: Subject, reason: str, pass_index: int) -> None:
+    def give_up(self, subject: Subject, reason: str, pass_index: int) -> None:
+        """Put into the store why a subject was given up."""
         self.store.add_failure(self.table, subject, reason)
-        self.failures[subject] = reason
+        self.failures += 1
         self._report(subject, pass_index)
 
     def _report(self, subject: Subject, pass_index: int) -> None:
@@ -255,7 +155,7 @@ class _Run:
             Progress(
                 windows=windows,
                 of_windows=self.of_windows,
-                failures=len(self.failures),
+                failures=self.failures,
                 pass_index=pass_index,
                 subject=subject,
                 eta_s=pace_s * (self.of_windows - windows),
@@ -263,7 +163,10 @@ class _Run:
         )
 
 
-def _reference_us(answer: Timing | Refusal) -> float:
-    if isinstance(answer, Refusal):
-        raise DeviceError(f"the device cannot even run the reference model: {answer.reason}")
-    return median(answer.samples_us)
+def _item(target: Target, runtime: Runtime, batch: int) -> Item[Subject]:
+    return Item(
+        target.subject,
+        partial(runtime.write, target.graph, batch),
+        target.memory_mb,
+        alone=isinstance(target.subject, Network),
+    )

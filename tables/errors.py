@@ -21,6 +21,7 @@ SartorError                      the command line prints it without a traceback 
 │   └── InfeasibleBudgetError    no sub-network meets the budget
 ├── CheckpointError              weights that cannot be read or do not fit
 ├── DatasetError                 images that cannot be read, or too few of them
+├── ModelFileError               a model that is not ours and cannot be read, cut or run
 └── OutputError                  a result could not be written
 """
 
@@ -147,6 +148,10 @@ class CheckpointError(SartorError):
 
 class DatasetError(SartorError):
     """Images that cannot be read, or too few of them."""
+
+
+class ModelFileError(SartorError):
+    """A model that is not ours and cannot be read, cut or run."""
 
 
 class OutputError(SartorError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
@@ -12,11 +12,13 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .inputs import TENSOR_DTYPES, made_up
+
 Array = NDArray[np.float32]
 
 
 class Model(Protocol):
-    """A loaded model whose inputs hold random values from the start."""
+    """A loaded model whose inputs hold made-up values from the start."""
 
     def run(self) -> None:
         """Run one inference on whatever the inputs hold."""
@@ -96,7 +98,7 @@ class _LiteRtModel:
         self._outputs = [detail["index"] for detail in interpreter.get_output_details()]
         rng = np.random.default_rng(0)
         for detail in interpreter.get_input_details():
-            values = rng.standard_normal(detail["shape"], np.float32)
+            values = made_up(detail["name"], detail["shape"], detail["dtype"], rng)
             interpreter.set_tensor(detail["index"], values)
         self.run: Callable[[], None] = interpreter.invoke
 
@@ -115,18 +117,24 @@ class _OnnxRuntimeModel:
     """Inputs and outputs are bound once, so that a run copies nothing."""
 
     def __init__(self, module: ModuleType, session: Any) -> None:  # noqa: ANN401 (no types)
-        # A binding keeps no array alive, and a tensor made from one has no memory of its own.
+        # A tensor made from an array has no memory of its own, and a binding keeps neither alive.
         self._session, self._binding = session, session.io_binding()
-        self._inputs, self._outputs, self._tensors = [], [], []
+        self._inputs, self._tensors = [], []
         rng = np.random.default_rng(0)
         for value in session.get_inputs():
-            self._inputs.append(rng.standard_normal(value.shape, np.float32))
+            self._inputs.append(
+                made_up(value.name, value.shape, TENSOR_DTYPES.get(value.type), rng)
+            )
             self._tensors.append(module.OrtValue.ortvalue_from_numpy(self._inputs[-1]))
             self._binding.bind_ortvalue_input(value.name, self._tensors[-1])
         for value in session.get_outputs():
-            self._outputs.append(np.empty(value.shape, np.float32))
-            self._tensors.append(module.OrtValue.ortvalue_from_numpy(self._outputs[-1]))
-            self._binding.bind_ortvalue_output(value.name, self._tensors[-1])
+            if value.type in TENSOR_DTYPES and _known(value.shape):
+                dtype = TENSOR_DTYPES[value.type]
+                tensor = module.OrtValue.ortvalue_from_shape_and_type(value.shape, dtype, "cpu")
+                self._tensors.append(tensor)
+                self._binding.bind_ortvalue_output(value.name, tensor)
+            else:  # only a run tells its size
+                self._binding.bind_output(value.name, "cpu")
 
     def run(self) -> None:
         self._session.run_with_iobinding(self._binding)
@@ -138,10 +146,16 @@ class _OnnxRuntimeModel:
     def infer(self, batch: Array) -> Array:
         self._inputs[0][...] = batch
         self.run()
-        return np.array(self._outputs[0])
+        return np.array(self._binding.get_outputs()[0].numpy())
 
 
 def _rewrite(array: NDArray[Any]) -> None:
     """Write every byte of an array anew; its values stay as they are."""
-    content = array.reshape(-1).view(np.uint8)
-    np.bitwise_or(content, content, out=content)
+    if array.size:
+        content = array.reshape(-1).view(np.uint8)
+        np.bitwise_or(content, content, out=content)
+
+
+def _known(shape: Sequence[object]) -> bool:
+    """Tell whether a shape is known before a run; one without axes may be a scalar's or not."""
+    return bool(shape) and all(isinstance(size, int) and size >= 0 for size in shape)

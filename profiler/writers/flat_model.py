@@ -90,10 +90,7 @@ class FlatModel:
         model.version, model.description = 3, self._description.encode()
         model.operatorCodes = [_operator_code(code) for code in self._codes]
         model.subgraphs, model.buffers, model.signatureDefs = [subgraph], self._buffers, [signature]
-        stored = sum(len(content) for _, _, content in self._constants)
-        builder = _AlignedBuilder(stored + 4096 + 512 * len(self._tensors))
-        builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-        return bytes(builder.Output())
+        return packed(model)
 
     def _tensor(self, name: str, shape: Sequence[int], dtype: int, buffer: int) -> int:
         tensor = schema.TensorT()
@@ -101,6 +98,15 @@ class FlatModel:
         tensor.shape = np.array(shape, np.int32)
         self._tensors.append(tensor)
         return len(self._tensors) - 1
+
+
+def packed(model: schema.ModelT) -> bytes:
+    """Serialise a model as a TFLite file."""
+    stored = sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None)
+    tensors = sum(len(subgraph.tensors) for subgraph in model.subgraphs)
+    builder = _AlignedBuilder(stored + 4096 + 512 * tensors)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
 
 
 class _AlignedBuilder(flatbuffers.Builder):  # type: ignore[misc]  # flatbuffers has no types

@@ -1,7 +1,8 @@
-"""``sartor profile``: measure every operator that a search space can reach."""
+"""``sartor profile``: measure every operator that a search space can reach, or a whole model."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,7 @@ from .options import (
     ThreadsOption,
 )
 from .output import note, print_facts, print_json, progress_bar
+from .profile_model import ModelRequest, profile_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,9 +28,17 @@ if TYPE_CHECKING:
 
 
 def profile(
+    context: typer.Context,
     *,
     device: DeviceOption = "local",
-    runtime: Annotated[str, typer.Option("--runtime", help="Runtime to measure.")] = "litert",
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            "--runtime",
+            help="Runtime to measure.",
+            show_default="litert, or what runs the --model",
+        ),
+    ] = None,
     threads: ThreadsOption = 1,
     supernet: SupernetOption = DEFAULT_SUPERNET,
     op: Annotated[
@@ -62,14 +72,46 @@ def profile(
     force: Annotated[
         bool, typer.Option("--force", help="Measure at once, however hot or busy the device is.")
     ] = False,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model",
+            help="Measure this TFLite or ONNX model instead, whole and operator by operator.",
+            show_default=False,
+        ),
+    ] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--shape",
+            help="Shape of an input that the ONNX model leaves open, as NAME=1x3x224x224.",
+            show_default=False,
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot", help="PNG file to draw the model's operators to.", show_default=False
+        ),
+    ] = None,
     seed: SeedOption = 0,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure what a supernet's sub-networks are made of.
+    """Measure a supernet's operators, or a --model of yours.
 
-    Interrupt it at any time: the same command goes on where it stopped.
+    Interrupt it at any time: the same command goes on where it stopped (a model begins anew).
     """
+    if model is not None:
+        others = ("supernet", "op", "table", "networks", "store", "options", "most_passes")
+        _refuse(context, *others, "patience", "force", because="--model has none")
+        profile_model(
+            ModelRequest(model, device, runtime, threads, passes, tuple(shape or ()), plot, seed),
+            as_json=as_json,
+        )
+        return
+    _refuse(context, "shape", "plot", because="it needs --model")
+    runtime = runtime or "litert"
     import numpy as np
 
     from ...devices import find_device
@@ -104,6 +146,15 @@ def profile(
         print_json(_document(report, measured))
     else:
         _print(report, measured, store)
+
+
+def _refuse(context: typer.Context, *names: str, because: str) -> None:
+    """End with wrong usage where options are given that would have no effect."""
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = name.replace("_", "-")
+            raise typer.BadParameter(f"--{option} has no meaning here: {because}")
 
 
 def _default_name(device: str, runtime: str, options: str) -> str:

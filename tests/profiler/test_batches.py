@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sartor.profiler.batches import ENOUGH_MB, make_batches
+from sartor.profiler.batches import ENOUGH_MB, Item, make_batches
 from sartor.profiler.plan import make_plan
 from sartor.profiler.reference import reference_graph
 from sartor.tables.operator import Operator
@@ -17,37 +17,40 @@ LARGE = tuple(
     for channels in range(90, 100)
 )
 TARGETS = make_plan((*SMALL, *LARGE), [reference_graph()]).targets
+ITEMS = [
+    Item(target.subject, lambda: b"", target.memory_mb, alone=isinstance(target.subject, Network))
+    for target in TARGETS
+]
 
 
-def test_every_target_is_in_one_batch_and_a_network_alone() -> None:
-    batches = make_batches(TARGETS, np.random.default_rng(0))
-    subjects = [str(target.subject) for batch in batches for target in batch.targets]
-    assert sorted(subjects) == sorted(str(target.subject) for target in TARGETS)
+def test_every_item_is_in_one_batch_and_a_network_alone() -> None:
+    batches = make_batches(ITEMS, np.random.default_rng(0))
+    subjects = [str(item.key) for batch in batches for item in batch.items]
+    assert sorted(subjects) == sorted(str(item.key) for item in ITEMS)
     for batch in batches:
-        whole = any(isinstance(target.subject, Network) for target in batch.targets)
-        assert batch.cold != whole
-        assert len(batch.targets) <= (1 if whole else 128)
+        whole = any(isinstance(item.key, Network) for item in batch.items)
+        assert batch.alone == whole
+        assert len(batch.items) <= (1 if whole else 128)
 
 
 def test_a_batch_and_what_is_read_beside_it_take_enough_memory() -> None:
-    for batch in make_batches(TARGETS, np.random.default_rng(0)):
-        if batch.cold:
-            taken_mb = sum(target.memory_mb for target in batch.targets)
-            assert taken_mb + batch.evict_mb >= ENOUGH_MB
-            assert batch.evict_mb == 0 or taken_mb < ENOUGH_MB
+    for batch in make_batches(ITEMS, np.random.default_rng(0)):
+        taken_mb = sum(item.memory_mb for item in batch.items)
+        assert taken_mb + batch.evict_mb >= ENOUGH_MB
+        assert batch.evict_mb == 0 or taken_mb < ENOUGH_MB
     (target,) = make_plan(LARGE[:1]).targets
     # 90 maps of 112 x 112 floats, read and written, and the weights.
     assert target.memory_mb == 4 * (2 * 90 * 112 * 112 + 90 * 10) / 1e6
 
 
 def test_the_order_is_random_and_the_same_for_the_same_generator() -> None:
-    one, same, other = (make_batches(TARGETS, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    one, same, other = (make_batches(ITEMS, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert one == same != other
 
 
-def test_batches_lose_subjects_and_are_halved() -> None:
-    batch = max(make_batches(TARGETS, np.random.default_rng(0)), key=lambda b: len(b.targets))
+def test_batches_lose_items_and_are_halved() -> None:
+    batch = max(make_batches(ITEMS, np.random.default_rng(0)), key=lambda b: len(b.items))
     first, second = batch.halves()
-    assert (*first.targets, *second.targets) == batch.targets
-    gone = {target.subject for target in first.targets}
+    assert (*first.items, *second.items) == batch.items
+    gone = {item.key for item in first.items}
     assert batch.without(gone) == second

@@ -7,13 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from sartor.tables import (
-    Condition,
-    LatencyTable,
-    Network,
-    Provenance,
-    Store,
-)
+from sartor.tables import Condition, Framed, LatencyTable, Network, Operator, Provenance, Store
 from sartor.tables.errors import FormatError, StoreBusyError, StoreError, UnknownNameError
 
 from .children import PROVENANCE, operator, window

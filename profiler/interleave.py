@@ -1,0 +1,169 @@
+"""Passes: batches of models timed by one agent after another, whatever dies on the way.
+
+Source: Mytkowicz et al., Producing Wrong Data Without Doing Anything Obviously Wrong, ASPLOS 2009,
+section 6 (randomised set-ups).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Generic
+
+from ..devices.device import Device
+from ..tables.errors import AgentError, DeviceError, DeviceTimeoutError, SartorError
+from ..tables.measurement import Window
+from .batches import Batch, Item, Key
+from .messages import MeasureJob, Refusal, Timing
+from .runtimes import Runtime
+from .session import AgentSession
+
+_WINDOW_MS = 8
+_ALONE_WINDOW_MS = 240  # whole networks are few, and all predictions hang on them
+_ALONE_WARMUP_MS = 60
+_ALONE_LOADS = 4
+_REFERENCE_WINDOW_MS = 40
+_WRITTEN_AHEAD = 2
+_MAX_DEATHS_IN_A_ROW = 12  # finding the one of 128 models that kills agents takes 9
+
+
+@dataclass(slots=True)
+class Interleaving(Generic[Key]):
+    """Takes passes over batches of items, each pass in a fresh agent.
+
+    A window of the reference model stands before each batch. An item that the runtime refuses, or
+    that kills two agents, is given up, and left out of later passes.
+
+    Attributes:
+        device: to measure on.
+        runtime: to run models with.
+        threads: that the runtime may use.
+        options: of the runtime, as a condition writes them.
+        reference: the reference model's file.
+        keep: is given every window.
+        give_up: is told which item was given up and why, in which pass.
+        failures: why items were given up, by key.
+        deaths: how often an agent had to be started again.
+        busy_ms: how long agents were at work on models.
+    """
+
+    device: Device
+    runtime: Runtime
+    threads: int
+    options: str
+    reference: bytes
+    keep: Callable[[Key, Window], None]
+    give_up: Callable[[Key, str, int], None]
+    failures: dict[Key, str] = field(default_factory=dict)
+    deaths: int = 0
+    busy_ms: float = 0.0
+    _deaths_in_a_row: int = 0
+
+    def take_pass(self, pass_index: int, batches: Sequence[Batch[Key]]) -> None:
+        """Measure batches in this order, with as many agents as it takes.
+
+        Raises:
+            RuntimeMissingError: the device lacks the runtime.
+            AgentError: agents die whatever they measure.
+            DeviceError: the device is gone.
+        """
+        alive = (batch.without(self.failures) for batch in batches)
+        waiting = deque(batch for batch in alive if batch.items)
+        suspects: set[Key] = set()
+        while waiting:
+            death = self._run_agent(waiting, pass_index)
+            if death is None:
+                continue
+            self.deaths += 1
+            self._deaths_in_a_row += 1
+            if self._deaths_in_a_row == _MAX_DEATHS_IN_A_ROW:
+                raise death
+            # Nobody knows which model it was, or whether the agent was killed from outside: a batch
+            # is halved until one item is left, and that one has to be there twice.
+            suspect = waiting.popleft()
+            first = suspect.items[0].key
+            if len(suspect.items) > 1:
+                waiting.extendleft(reversed(suspect.halves()))
+            elif first in suspects:
+                self._give_up(first, str(death), pass_index)
+            else:
+                suspects.add(first)
+                waiting.append(suspect)
+
+    def _run_agent(self, waiting: deque[Batch[Key]], pass_index: int) -> SartorError | None:
+        """Let a new agent measure from the front of ``waiting``; return how it died, if it did.
+
+        Whatever is dealt with is taken off, so that the dead agent's last batch stands in front.
+        """
+        with (
+            AgentSession(self.device, self.runtime, self.threads, self.options) as session,
+            ThreadPoolExecutor(1) as writer,
+        ):
+            try:
+                self._measure(session, writer, waiting, pass_index)
+            except (AgentError, DeviceTimeoutError) as death:
+                return death
+            finally:
+                self.busy_ms += session.busy_ms
+        return None
+
+    def _measure(
+        self,
+        session: AgentSession,
+        writer: ThreadPoolExecutor,
+        waiting: deque[Batch[Key]],
+        pass_index: int,
+    ) -> None:
+        answers = session.measure(self._jobs(session, writer, list(waiting)))
+        for reference, timings in zip(answers, answers, strict=True):
+            reference_us = _reference_us(*reference)
+            for item, timing in zip(waiting[0].items, timings, strict=True):
+                if isinstance(timing, Refusal):
+                    self._give_up(item.key, timing.reason, pass_index)
+                else:
+                    self._deaths_in_a_row = 0
+                    self.keep(item.key, _window(timing, pass_index, reference_us))
+            waiting.popleft()
+
+    def _jobs(
+        self, session: AgentSession, writer: ThreadPoolExecutor, order: Sequence[Batch[Key]]
+    ) -> Iterator[MeasureJob]:
+        """Yield two jobs a batch, the reference model's and its own.
+
+        The models of the next batches are written and pushed meanwhile.
+        """
+
+        def place(item: Item[Key]) -> str:
+            return session.place(item.content())
+
+        def job_of(batch: Batch[Key]) -> MeasureJob:
+            models = tuple(map(place, batch.items))
+            if batch.alone:
+                return MeasureJob(models, _ALONE_WINDOW_MS, _ALONE_WARMUP_MS, _ALONE_LOADS)
+            return MeasureJob(models, _WINDOW_MS, evict_mb=batch.evict_mb)
+
+        reference = MeasureJob((session.place(self.reference),), _REFERENCE_WINDOW_MS, keep=True)
+        ahead: deque[Future[MeasureJob]] = deque()
+        for batch in order:
+            ahead.append(writer.submit(job_of, batch))
+            if len(ahead) > _WRITTEN_AHEAD:
+                yield from (reference, ahead.popleft().result())
+        while ahead:
+            yield from (reference, ahead.popleft().result())
+
+    def _give_up(self, key: Key, reason: str, pass_index: int) -> None:
+        self.failures[key] = reason
+        self.give_up(key, reason, pass_index)
+
+
+def _window(timing: Timing, pass_index: int, reference_us: float) -> Window:
+    return Window(pass_index, timing.samples_us, timing.preempted, reference_us, timing.started_at)
+
+
+def _reference_us(answer: Timing | Refusal) -> float:
+    if isinstance(answer, Refusal):
+        raise DeviceError(f"the device cannot even run the reference model: {answer.reason}")
+    return median(answer.samples_us)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import os
+import signal
+from functools import partial
+
+import numpy as np
+import pytest
+
+from sartor.devices import LocalDevice
+from sartor.profiler import find_runtime
+from sartor.profiler.batches import Batch, Item, make_batches
+from sartor.profiler.interleave import Interleaving
+from sartor.profiler.reference import reference_graph
+from sartor.tables.errors import DeviceError
+from sartor.tables.graph import single_operator_graph
+from sartor.tables.measurement import Window
+from sartor.tables.operator import Operator
+
+from .processes import agents_of
+
+LITERT = find_runtime("litert")
+REFERENCE = LITERT.write(reference_graph())
+
+
+def model(out: int) -> bytes:
+    operator = Operator.parse(f"dense/8x1x1/out={out}/none/float32")
+    return LITERT.write(single_operator_graph(operator))
+
+
+ITEMS = [Item(str(out), partial(model, out), 0.001) for out in range(1, 15)]
+
+
+class Kept:
+    """What an interleaving keeps, and what it gives up."""
+
+    def __init__(self) -> None:
+        self.windows: dict[str, list[Window]] = {}
+        self.order: list[str] = []
+        self.given_up: dict[str, str] = {}
+
+    def keep(self, key: str, window: Window) -> None:
+        self.windows.setdefault(key, []).append(window)
+        self.order.append(key)
+
+    def give_up(self, key: str, reason: str, _: int) -> None:
+        self.given_up[key] = reason
+
+
+def interleaving(
+    device: LocalDevice, kept: Kept, reference: bytes = REFERENCE
+) -> Interleaving[str]:
+    return Interleaving(device, LITERT, 1, "", reference, kept.keep, kept.give_up)
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(1)
+
+
+def test_every_item_gets_one_window_in_every_pass(device: LocalDevice) -> None:
+    kept = Kept()
+    run = interleaving(device, kept)
+    generator = rng()
+    for pass_index in range(2):
+        run.take_pass(pass_index, make_batches(ITEMS, generator))
+    assert (run.failures, run.deaths) == ({}, 0)
+    assert kept.windows.keys() == {item.key for item in ITEMS}
+    for windows in kept.windows.values():
+        assert [window.pass_index for window in windows] == [0, 1]
+    first, second = kept.order[: len(ITEMS)], kept.order[len(ITEMS) :]
+    assert sorted(first) == sorted(second)
+    assert first != second
+    # All of a batch have one reference.
+    assert len({windows[0].reference_us for windows in kept.windows.values()}) == 1
+    assert run.busy_ms > 0
+
+
+def test_every_batch_has_a_reference_of_its_own(device: LocalDevice) -> None:
+    kept = Kept()
+    batches = [Batch((item,)) for item in ITEMS[:4]]
+    interleaving(device, kept).take_pass(0, batches)
+    assert len({windows[0].reference_us for windows in kept.windows.values()}) > 1
+
+
+def test_an_item_that_is_refused_costs_itself_only(device: LocalDevice) -> None:
+    kept = Kept()
+    run = interleaving(device, kept)
+    broken = Item("broken", lambda: b"nonsense", 0.001)
+    for pass_index in range(2):
+        run.take_pass(pass_index, make_batches([*ITEMS[:3], broken], rng()))
+    assert run.failures.keys() == kept.given_up.keys() == {"broken"}
+    assert "broken" not in kept.windows
+    assert {len(windows) for windows in kept.windows.values()} == {2}
+
+
+def test_a_killed_agent_costs_nothing(device: LocalDevice) -> None:
+    kept = Kept()
+    killed: list[int] = []
+
+    def keep(key: str, window: Window) -> None:
+        kept.keep(key, window)
+        if not killed:
+            (pid,) = agents_of(os.getpid())
+            killed.append(pid)
+            os.kill(pid, signal.SIGKILL)
+
+    run = Interleaving(device, LITERT, 1, "", REFERENCE, keep, kept.give_up)
+    run.take_pass(0, [Batch(tuple(ITEMS[:5])), Batch(tuple(ITEMS[5:]))])
+    assert run.deaths == 1
+    assert run.failures == {}
+    assert {len(windows) for windows in kept.windows.values()} == {1}
+    assert kept.windows.keys() == {item.key for item in ITEMS}
+
+
+def test_an_item_that_kills_agents_is_given_up_and_no_other(device: LocalDevice) -> None:
+    def deadly() -> bytes:
+        for pid in agents_of(os.getpid()):
+            os.kill(pid, signal.SIGKILL)
+        return model(1)
+
+    kept = Kept()
+    run = interleaving(device, kept)
+    run.take_pass(0, [Batch((Item("deadly", deadly, 0.001), *ITEMS[:3]))])
+    assert kept.given_up.keys() == {"deadly"}
+    assert "died with status -9" in run.failures["deadly"]
+    assert kept.windows.keys() == {item.key for item in ITEMS[:3]}
+
+
+def test_a_reference_that_does_not_run_is_an_error(device: LocalDevice) -> None:
+    run = interleaving(device, Kept(), b"nonsense")
+    with pytest.raises(DeviceError, match="the device cannot even run the reference model"):
+        run.take_pass(0, make_batches(ITEMS[:1], rng()))
