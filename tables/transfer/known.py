@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -24,7 +25,9 @@ class KnownDevices:
         latencies_ms: (devices, networks), measured or predicted by the device's table.
         features: (networks, features) of the networks themselves, in any unit: slots one-hot, or
             how often each operator runs. An additive model in them should make some sense of the
-            logarithm of a latency. There may be none: (networks, 0).
+            logarithm of a latency. Sums of other features may stand beside them (how often any
+            depthwise convolution runs): what a sum holds may differ together on a new device.
+            There may be no features: (networks, 0).
 
     Raises:
         FormatError: shapes that do not fit together, no device, or a feature that is no number.
@@ -73,21 +76,24 @@ def known_devices(tables: Sequence[LatencyTable], networks: Sequence[Network]) -
     """See networks as the devices of several tables do.
 
     A table's measurement of a network is taken where it has one, and its prediction otherwise. The
-    features are how often each operator runs in a network.
+    features are how often each operator runs in a network, and each kind of operator.
 
     Raises:
         MissingOperatorError: a table neither measured a network nor has all its operators.
+        FormatError: no tables.
     """
-    operators = sorted({operator for network in networks for operator in network.operators})
-    column = {operator: index for index, operator in enumerate(operators)}
-    features = np.zeros((len(networks), len(operators)))
-    for row, network in zip(features, networks, strict=True):
-        for operator in network.operators:
-            row[column[operator]] += 1
+    runs = [Counter(network.operators) for network in networks]
+    operators = sorted({operator for counter in runs for operator in counter})
+    counts = np.array([[counter[operator] for operator in operators] for counter in runs])
+    counts = counts.reshape(len(networks), len(operators))
+    kinds = sorted({operator.kind for operator in operators})
+    of_kind = np.array([[operator.kind == kind for kind in kinds] for operator in operators])
+    by_kind = counts @ of_kind.reshape(len(operators), len(kinds))
     latencies_ms = [[_latency_ms(table, network) for network in networks] for table in tables]
-    shape = (len(tables), len(networks))
     return KnownDevices(
-        tuple(table.name for table in tables), np.reshape(latencies_ms, shape), features
+        tuple(table.name for table in tables),
+        np.reshape(latencies_ms, (len(tables), len(networks))),
+        np.hstack([counts, by_kind]),
     )
 
 
