@@ -91,7 +91,8 @@ class Basis:
 
     def shape(self, known: KnownDevices) -> Floats:
         """What to expect of networks on a new device before any measurement, in spreads."""
-        return self._mixed(known)[0].mean(axis=0)
+        expected: Floats = self._mixed(known)[0].mean(axis=0)
+        return expected
 
     def design(self, known: KnownDevices, prior: Prior) -> Floats:
         """Columns, (networks, columns), whose weights are all N(0, 1), in spreads."""
@@ -100,14 +101,14 @@ class Basis:
         typical = ((self.weights / self.spreads[:, None]) ** 2).mean(axis=0)
         total = float(typical @ self.variances) or 1.0
         deviations = (known.features - self.center) * np.sqrt(typical / total)
-        return np.concatenate(
+        return np.hstack(
             [
-                np.full((1, mixed.shape[1]), _LEVEL),
-                mixed / np.sqrt(count),
-                rest * np.sqrt(prior.rest / count),
-                deviations.T * np.sqrt(prior.features),
+                np.full((mixed.shape[1], 1), _LEVEL),
+                mixed.T / np.sqrt(count),
+                rest.T * np.sqrt(prior.rest / count),
+                deviations * np.sqrt(prior.features),
             ]
-        ).T
+        )
 
     def _mixed(self, known: KnownDevices) -> tuple[Floats, Floats]:
         """What features explain of each device, and what they do not, in its spreads."""

@@ -76,7 +76,9 @@ def known_devices(tables: Sequence[LatencyTable], networks: Sequence[Network]) -
     """See networks as the devices of several tables do.
 
     A table's measurement of a network is taken where it has one, and its prediction otherwise. The
-    features are how often each operator runs in a network, and each kind of operator.
+    features are how often each operator runs in a network, and each kind of operator; which
+    columns there are depends on the networks, so call it once for those to learn from and those to
+    predict, and take them apart with ``of_networks``.
 
     Raises:
         MissingOperatorError: a table neither measured a network nor has all its operators.

@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from ..errors import MeasurementError
+from ..errors import FormatError, MeasurementError
 from ..student import student_t
 from .basis import Basis, Prior
 from .choice import choose
@@ -105,10 +105,14 @@ class TransferModel:
             candidates: indices of networks that could be measured; all by default.
 
         Raises:
-            MeasurementError: more are wanted than there are, or fewer than one.
+            MeasurementError: more are wanted than there are, fewer than one, or a candidate does
+                not exist or comes twice.
         """
         design = self.basis.design(self.known, self.prior)
-        indices = np.arange(len(design)) if candidates is None else np.asarray(candidates, np.intp)
+        indices = np.arange(len(design))
+        if candidates is not None:
+            self._check_indices(candidates)
+            indices = np.asarray(candidates, np.intp)
         targets = spread_over(self.basis.shape(self.known), _TARGETS)
         chosen = choose(design[indices], design[targets], self.prior.noise, count)
         return tuple(indices[list(chosen)].tolist())
@@ -130,9 +134,16 @@ class TransferModel:
         Raises:
             MeasurementError: fewer than three measurements, one that is no positive number, or one
                 of a network that does not exist or was given before.
+            FormatError: the networks are seen by other devices or have other features.
         """
         self._check(measured, latencies_ms)
         wanted = self.known if networks is None else networks
+        features = self.known.features.shape[1]
+        if wanted.names != self.known.names or wanted.features.shape[1] != features:
+            raise FormatError(
+                f"networks with {wanted.features.shape[1]} features on {', '.join(wanted.names)}; "
+                f"this model takes {features} features and {', '.join(self.known.names)}"
+            )
         of_measured = self.known.of_networks(measured)
         spread = self.basis.spread
         values = np.log(latencies_ms) / spread - self.basis.shape(of_measured)
@@ -169,7 +180,6 @@ class TransferModel:
         return max(rehearsed, _NORMAL * float(np.sqrt(surprise)))
 
     def _check(self, measured: Sequence[int], latencies_ms: Sequence[float] | Floats) -> None:
-        count = self.known.latencies_ms.shape[1]
         if len(measured) != len(latencies_ms):
             raise MeasurementError(
                 f"{len(measured)} networks and {len(latencies_ms)} latencies; give one for each"
@@ -179,15 +189,20 @@ class TransferModel:
                 f"{len(measured)} measurements are too few to transfer latencies with; "
                 f"measure at least {FEWEST} networks"
             )
+        self._check_indices(measured)
         for index, latency_ms in zip(measured, latencies_ms, strict=True):
-            if not 0 <= index < count:
-                raise MeasurementError(f"there is no network {index}; give 0 to {count - 1}")
             if not (np.isfinite(latency_ms) and latency_ms > 0):
                 raise MeasurementError(
                     f"network {index} was measured at {latency_ms:g} ms; measure it again"
                 )
-        if len(set(measured)) < len(measured):
-            raise MeasurementError("a network was measured twice; give the median of both")
+
+    def _check_indices(self, indices: Sequence[int]) -> None:
+        count = self.known.latencies_ms.shape[1]
+        for index in indices:
+            if not 0 <= index < count:
+                raise MeasurementError(f"there is no network {index}; give 0 to {count - 1}")
+        if len(set(indices)) < len(indices):
+            raise MeasurementError("a network comes twice; give it once, with its median latency")
 
 
 def _loss(stage: Sequence[Scene], prior: Prior) -> float:
