@@ -49,10 +49,14 @@ def test_the_steps_lead_from_a_device_to_a_proof(tmp_path: Path) -> None:
     store = str(tmp_path / "tables.sqlite")
     printed = ""
     for command in FENCED[: FENCED.index(TRAINS)]:
-        done = run(shlex.split(command), tmp_path, SARTOR_STORE=store)
+        # on a busy machine profiling would wait
+        force = ["--force"] if command.startswith("sartor profile") else []
+        done = run([*shlex.split(command), *force], tmp_path, SARTOR_STORE=store)
         printed = done.stdout
-        # on a busy machine the shipped network may miss its budget: then verify says so
-        allowed = (0, 1) if command.startswith("sartor verify") else (0,)
+        # on a busy machine the shipped network may miss its budget, and the table be noisy: then
+        # verify and check say so
+        judges = command.startswith(("sartor verify", "sartor tables check"))
+        allowed = (0, 1) if judges else (0,)
         assert done.returncode in allowed, f"{command}: {done.stderr}"
         assert "Traceback" not in done.stderr
     report = json.loads(printed)

@@ -243,7 +243,8 @@ def test_a_full_disk_while_profiling(chain: Chain, tmp_path: Path) -> None:
     store = tmp_path / "store.sqlite"
     operators = [f"dense/64x1x1/out={out}/none/float32" for out in range(1, 40)]
     arguments = [part for operator in operators for part in ("--op", operator)]
-    command = ("profile", *arguments, "--passes", 1, "--store", store)
+    hurry = ("--passes", 1, "--most-passes", 1, "--force")
+    command = ("profile", *arguments, *hurry, "--store", store)
     with files_of_at_most(100_000):
         assert "disk" in sartor(*command).complaint
     (kept,) = sartor("tables", "--store", store, "--json").document
