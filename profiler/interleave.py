@@ -6,7 +6,7 @@ section 6 (randomised set-ups).
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,15 +16,14 @@ from typing import Generic
 from ..devices.device import Device
 from ..tables.errors import AgentError, DeviceError, DeviceTimeoutError, SartorError
 from ..tables.measurement import Window
-from .batches import Batch, Item, Key
+from .batches import VISITS, Batch, Item, Key
 from .messages import MeasureJob, Refusal, Timing
 from .runtimes import Runtime
 from .session import AgentSession
 
 _WINDOW_MS = 8
-_ALONE_WINDOW_MS = 240  # whole networks are few, and all predictions hang on them
-_ALONE_WARMUP_MS = 60
-_ALONE_LOADS = 4
+_ALONE_WINDOW_MS = 60  # at each visit: whole networks are few, and all predictions hang on them
+_ALONE_WARMUP_MS = 15
 _REFERENCE_WINDOW_MS = 40
 _WRITTEN_AHEAD = 2
 _MAX_DEATHS_IN_A_ROW = 12  # finding the one of 128 models that kills agents takes 9
@@ -61,6 +60,7 @@ class Interleaving(Generic[Key]):
     deaths: int = 0
     busy_ms: float = 0.0
     _deaths_in_a_row: int = 0
+    _visits: dict[Key, list[Window]] = field(default_factory=dict)
 
     def take_pass(self, pass_index: int, batches: Sequence[Batch[Key]]) -> None:
         """Measure batches in this order, with as many agents as it takes.
@@ -73,6 +73,7 @@ class Interleaving(Generic[Key]):
         alive = (batch.without(self.failures) for batch in batches)
         waiting = deque(batch for batch in alive if batch.items)
         suspects: set[Key] = set()
+        self._visits.clear()
         while waiting:
             death = self._run_agent(waiting, pass_index)
             if death is None:
@@ -125,7 +126,7 @@ class Interleaving(Generic[Key]):
                     self._give_up(item.key, timing.reason, pass_index)
                 else:
                     self._deaths_in_a_row = 0
-                    self.keep(item.key, _window(timing, pass_index, reference_us))
+                    self._keep(item, _window(timing, pass_index, reference_us))
             waiting.popleft()
 
     def _jobs(
@@ -135,15 +136,19 @@ class Interleaving(Generic[Key]):
 
         The models of the next batches are written and pushed meanwhile.
         """
-
-        def place(item: Item[Key]) -> str:
-            return session.place(item.content())
+        placed: dict[Key, str] = {}
+        to_come = Counter(batch.items[0].key for batch in order if batch.alone)
 
         def job_of(batch: Batch[Key]) -> MeasureJob:
-            models = tuple(map(place, batch.items))
-            if batch.alone:
-                return MeasureJob(models, _ALONE_WINDOW_MS, _ALONE_WARMUP_MS, _ALONE_LOADS)
-            return MeasureJob(models, _WINDOW_MS, evict_mb=batch.evict_mb)
+            if not batch.alone:
+                models = tuple(session.place(item.content()) for item in batch.items)
+                return MeasureJob(models, _WINDOW_MS, evict_mb=batch.evict_mb)
+            (item,) = batch.items
+            if item.key not in placed:
+                placed[item.key] = session.place(item.content())
+            to_come[item.key] -= 1
+            models, reuse = (placed[item.key],), to_come[item.key] > 0
+            return MeasureJob(models, _ALONE_WINDOW_MS, _ALONE_WARMUP_MS, reuse=reuse)
 
         reference = MeasureJob((session.place(self.reference),), _REFERENCE_WINDOW_MS, keep=True)
         ahead: deque[Future[MeasureJob]] = deque()
@@ -154,6 +159,16 @@ class Interleaving(Generic[Key]):
         while ahead:
             yield from (reference, ahead.popleft().result())
 
+    def _keep(self, item: Item[Key], window: Window) -> None:
+        """Keep a window; of an item that is timed alone, once all its visits are there."""
+        if not item.alone:
+            self.keep(item.key, window)
+            return
+        visits = self._visits.setdefault(item.key, [])
+        visits.append(window)
+        if len(visits) == VISITS and item.key not in self.failures:
+            self.keep(item.key, _pooled(visits))
+
     def _give_up(self, key: Key, reason: str, pass_index: int) -> None:
         self.failures[key] = reason
         self.give_up(key, reason, pass_index)
@@ -161,6 +176,23 @@ class Interleaving(Generic[Key]):
 
 def _window(timing: Timing, pass_index: int, reference_us: float) -> Window:
     return Window(pass_index, timing.samples_us, timing.preempted, reference_us, timing.started_at)
+
+
+def _pooled(visits: Sequence[Window]) -> Window:
+    """Make one window of several, as if the machine had been the same at all of them."""
+    reference_us = median(visit.reference_us for visit in visits)
+    samples_us = [
+        sample_us * reference_us / visit.reference_us
+        for visit in visits
+        for sample_us in visit.samples_us
+    ]
+    return Window(
+        visits[0].pass_index,
+        tuple(samples_us),
+        sum(visit.preempted for visit in visits),
+        reference_us,
+        visits[0].started_at,
+    )
 
 
 def _reference_us(answer: Timing | Refusal) -> float:

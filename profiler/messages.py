@@ -36,9 +36,8 @@ class MeasureJob:
         models: as ``AgentSession.place`` named them.
         window_ms: how long to sample each, in milliseconds; at least five inferences.
         warmup_ms: how long to run each before, untimed; at least three inferences.
-        loads: how often each is loaded, every load being sampled for its share of the time. Where
-            in memory a model comes to lie changes its latency by some percent.
         keep: whether the models stay loaded, to be timed again under the same names.
+        reuse: whether their files stay, to be loaded again under the same names.
         evict_mb: None to run each model again and again, one after another. Otherwise they run in
             turns, cold, and so many megabytes of other memory are read before each round.
     """
@@ -46,8 +45,8 @@ class MeasureJob:
     models: tuple[str, ...]
     window_ms: float = 20
     warmup_ms: float = 5
-    loads: int = 1
     keep: bool = False
+    reuse: bool = False
     evict_mb: float | None = None
 
     def to_dict(self) -> dict[str, object]:
@@ -56,8 +55,8 @@ class MeasureJob:
             "measure": list(self.models),
             "window_ms": self.window_ms,
             "warmup_ms": self.warmup_ms,
-            "loads": self.loads,
             "keep": self.keep,
+            "reuse": self.reuse,
         }
         return job if self.evict_mb is None else job | {"evict_mb": self.evict_mb}
 

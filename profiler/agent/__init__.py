@@ -7,7 +7,7 @@ input and writes events to standard output, one JSON object a line, in the order
 
     → (started)
     ← {"event": "hello", "agent_version": "2", "runtime": "litert", "runtime_version": "2.3.0", …}
-    → {"job": 1, "measure": ["a.tflite"], "window_ms": 200, "warmup_ms": 50, "loads": 4, …}
+    → {"job": 1, "measure": ["a.tflite"], "window_ms": 200, "warmup_ms": 50, "keep": false}
     ← {"job": 1, "windows": [{"samples_us": [18.2, …], "preempted": 0}], "started_at": "…", …}
     → {"job": 2, "measure": ["b.tflite", "broken.tflite"], "window_ms": 8, "evict_mb": 20, …}
     ← {"job": 2, "windows": [{"samples_us": …}, {"error": "ValueError: Model provided has …"}], …}
@@ -17,7 +17,8 @@ input and writes events to standard output, one JSON object a line, in the order
     ← {"job": 4, "error": "ValueError: Could not open …"}
 
 Models of a job with ``evict_mb`` are timed in turns, cold, so much memory being read before each
-round; of any other job one after another, each again and again, loaded ``loads`` times. Files are
-relative to ``FOLDER``. A model's file is deleted as soon as it is loaded; a model that is kept
-stays loaded for later jobs. When standard input ends, so does the agent, and it removes ``FOLDER``.
+round; of any other job one after another, each again and again. Files are relative to ``FOLDER``. A
+model's file is deleted as soon as it is loaded, unless the job is to ``reuse`` it later; a model to
+``keep`` stays loaded for later jobs. When standard input ends, so does the agent, and it removes
+``FOLDER``.
 """

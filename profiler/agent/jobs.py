@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .models import Model, Runtime
-from .window import Samples, pooled, time_rounds, time_window
+from .window import Samples, time_rounds, time_window
 
 
 class Workbench:
@@ -22,7 +22,7 @@ class Workbench:
 
     def __init__(self, runtime: Runtime, threads: int, folder: Path) -> None:
         self._runtime, self._threads, self._folder = runtime, threads, folder
-        self._kept: dict[str, list[Model]] = {}
+        self._kept: dict[str, Model] = {}
         self._ballast = np.zeros(0, np.uint8)
 
     def do(self, job: Mapping[str, Any]) -> dict[str, object]:
@@ -36,7 +36,7 @@ class Workbench:
     def _measure(self, job: Mapping[str, Any]) -> dict[str, object]:
         started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         start = time.perf_counter()
-        loaded = [self._ready(name, job["loads"], keep=job["keep"]) for name in job["measure"]]
+        loaded = [self._ready(name, job) for name in job["measure"]]
         timed = iter(self._time([one for one in loaded if not isinstance(one, dict)], job))
         return {
             "windows": [one if isinstance(one, dict) else _window(next(timed)) for one in loaded],
@@ -44,56 +44,46 @@ class Workbench:
             "busy_ms": 1000 * (time.perf_counter() - start),
         }
 
-    def _ready(self, name: str, loads: int, *, keep: bool) -> list[Model] | dict[str, object]:
-        """Load a model so many times and run it; what goes wrong costs this model only."""
+    def _ready(self, name: str, job: Mapping[str, Any]) -> Model | dict[str, object]:
+        """Load a model and run it once; what goes wrong costs this model only."""
         try:
-            models = self._load(name, loads, keep=keep)
-            for model in models:
-                model.run()
+            model = self._load(name, keep=job["keep"], reuse=job.get("reuse", False))
+            model.run()
         except Exception as error:  # noqa: BLE001 (a runtime may raise anything)
             return _failure(error)
-        return models
+        return model
 
-    def _time(self, models: Sequence[list[Model]], job: Mapping[str, Any]) -> list[Samples]:
+    def _time(self, models: Sequence[Model], job: Mapping[str, Any]) -> list[Samples]:
         window_ms, threads = job["window_ms"], self._threads
         if "evict_mb" not in job:
-            warmup_ms = job["warmup_ms"]
-            return [
-                pooled(
-                    time_window(one.run, window_ms / len(loads), warmup_ms / len(loads), threads)
-                    for one in loads
-                )
-                for loads in models
-            ]
+            return [time_window(one.run, window_ms, job["warmup_ms"], threads) for one in models]
         size = int(1e6 * job["evict_mb"])
         if len(self._ballast) < size:
             self._ballast = np.ones(size, np.uint8)
         evict = self._ballast[:size].max if size else int
-        return time_rounds([loads[0] for loads in models], window_ms, threads, evict)
+        return time_rounds(models, window_ms, threads, evict)
 
     def _infer(self, job: Mapping[str, Any]) -> dict[str, object]:
         """Run a model on an array of batches: (runs, batch, …) in, (runs, batch, …) out."""
-        (model,) = self._load(job["infer"], 1, keep=job["keep"])
+        model = self._load(job["infer"], keep=job["keep"], reuse=False)
         batches = np.load(self._folder / job["inputs"], allow_pickle=False)
         outputs = np.stack([model.infer(batch) for batch in batches])
         np.save(self._folder / job["outputs"], outputs, allow_pickle=False)
         return {}
 
-    def _load(self, name: str, loads: int, *, keep: bool) -> list[Model]:
-        """Load a model and delete its file, or take one that was kept.
-
-        All loads live at once, so that each gets memory of its own.
-        """
+    def _load(self, name: str, *, keep: bool, reuse: bool) -> Model:
+        """Load a model and delete its file, or take one that was kept."""
         if name in self._kept:
             return self._kept[name]
         path = self._folder / name
         try:
-            models = [self._runtime.load(path, self._threads) for _ in range(loads)]
+            model = self._runtime.load(path, self._threads)
         finally:
-            path.unlink(missing_ok=True)
+            if not reuse:
+                path.unlink(missing_ok=True)
         if keep:
-            self._kept[name] = models
-        return models
+            self._kept[name] = model
+        return model
 
 
 def _window(samples: Samples) -> dict[str, object]:

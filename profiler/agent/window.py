@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 import resource
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 MIN_WARM_RUNS = 3
@@ -118,13 +118,6 @@ def time_rounds(
             break
     found = {id(model): recorder for model, recorder in turns}
     return [found[id(model)].samples() for model in models]
-
-
-def pooled(windows: Iterable[Samples]) -> Samples:
-    """Put the samples of several windows together."""
-    found = list(windows)
-    samples_us = [sample for window in found for sample in window.samples_us]
-    return Samples(samples_us, sum(window.preempted for window in found))
 
 
 class Recorder:

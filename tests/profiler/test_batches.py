@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sartor.profiler.batches import ENOUGH_MB, Item, make_batches
+from sartor.profiler.batches import ENOUGH_MB, VISITS, Item, make_batches
 from sartor.profiler.plan import make_plan
 from sartor.profiler.reference import reference_graph
 from sartor.tables.operator import Operator
@@ -23,10 +23,11 @@ ITEMS = [
 ]
 
 
-def test_every_item_is_in_one_batch_and_a_network_alone() -> None:
+def test_every_item_is_in_one_batch_and_a_network_alone_in_several() -> None:
     batches = make_batches(ITEMS, np.random.default_rng(0))
     subjects = [str(item.key) for batch in batches for item in batch.items]
-    assert sorted(subjects) == sorted(str(item.key) for item in ITEMS)
+    visits = [str(item.key) for item in ITEMS for _ in range(VISITS if item.alone else 1)]
+    assert sorted(subjects) == sorted(visits)
     for batch in batches:
         whole = any(isinstance(item.key, Network) for item in batch.items)
         assert batch.alone == whole

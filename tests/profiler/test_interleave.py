@@ -9,7 +9,7 @@ import pytest
 
 from sartor.devices import LocalDevice
 from sartor.profiler import find_runtime
-from sartor.profiler.batches import Batch, Item, make_batches
+from sartor.profiler.batches import VISITS, Batch, Item, make_batches
 from sartor.profiler.interleave import Interleaving
 from sartor.profiler.reference import reference_graph
 from sartor.tables.errors import DeviceError
@@ -130,3 +130,14 @@ def test_a_reference_that_does_not_run_is_an_error(device: LocalDevice) -> None:
     run = interleaving(device, Kept(), b"nonsense")
     with pytest.raises(DeviceError, match="the device cannot even run the reference model"):
         run.take_pass(0, make_batches(ITEMS[:1], rng()))
+
+
+def test_an_item_alone_is_visited_several_times_and_kept_once(device: LocalDevice) -> None:
+    kept = Kept()
+    network = Item("network", lambda: REFERENCE, 1.0, alone=True)
+    batches = make_batches([*ITEMS[:3], network], rng())
+    interleaving(device, kept).take_pass(0, batches)
+    (window,) = kept.windows["network"]
+    assert kept.order.count("network") == 1
+    assert len(window.samples_us) >= 5 * VISITS
+    assert len({windows[0].reference_us for windows in kept.windows.values()}) == 2

@@ -65,16 +65,16 @@ def test_models_are_timed_in_order_and_a_broken_one_costs_itself_only(
     runtime = find_runtime(name)
     model = runtime.write(reference_graph())
     with AgentSession(device, runtime, threads) as agent:
-        kept = MeasureJob((agent.place(model),), window_ms=5, loads=2, keep=True)
+        kept = MeasureJob((agent.place(model),), window_ms=5, keep=True)
         others = MeasureJob((agent.place(b"broken"), agent.place(model)))
         answers = list(agent.measure([kept, others, kept]))
-        assert agent.busy_ms > 25
+        assert agent.busy_ms > 20
     assert [len(answer) for answer in answers] == [1, 2, 1]
     assert isinstance(answers[1][0], Refusal)
     assert answers[1][0].reason
-    check(answers[0][0], least=10)  # five of either load
+    check(answers[0][0])
     check(answers[1][1])
-    check(answers[2][0], least=10)
+    check(answers[2][0])
 
 
 @each_runtime
@@ -92,12 +92,23 @@ def test_models_are_timed_in_turns_and_a_broken_one_costs_itself_only(
         check(timing)
 
 
-def check(timing: Timing | Refusal, least: int = 5) -> None:
+def check(timing: Timing | Refusal) -> None:
     """A window as it should be."""
     assert isinstance(timing, Timing)
-    assert len(timing.samples_us) >= least
+    assert len(timing.samples_us) >= 5
     assert 1 < np.median(timing.samples_us) < 1e5
     assert timing.started_at.endswith("+00:00")
+
+
+def test_a_file_that_is_to_be_reused_stays_until_it_is_not(device: LocalDevice) -> None:
+    runtime = find_runtime("litert")
+    with AgentSession(device, runtime) as agent:
+        models = (agent.place(runtime.write(reference_graph())),)
+        jobs = [MeasureJob(models, reuse=reuse) for reuse in (True, True, False, False)]
+        answers = [answer for (answer,) in agent.measure(jobs)]
+    for answer in answers[:3]:
+        check(answer)
+    assert isinstance(answers[3], Refusal)
 
 
 def test_options_reach_the_runtime(device: LocalDevice) -> None:

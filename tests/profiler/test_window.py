@@ -8,8 +8,6 @@ from sartor.profiler.agent.window import (
     MAX_SAMPLES,
     MIN_SAMPLES,
     PATIENCE,
-    Samples,
-    pooled,
     time_rounds,
     time_window,
 )
@@ -98,7 +96,3 @@ def test_models_take_turns_with_fresh_inputs_after_memory_was_read() -> None:
 
 def test_no_models_take_no_time() -> None:
     assert time_rounds([], 10, 1, lambda: None) == []
-
-
-def test_windows_of_several_loads_are_pooled() -> None:
-    assert pooled([Samples([1.0], 2), Samples([3.0, 4.0], 1)]) == Samples([1.0, 3.0, 4.0], 3)
