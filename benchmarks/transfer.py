@@ -35,10 +35,10 @@ here); no device has timed them ("blind" here); and on top of the 10 measurement
 fixed reference networks for the embedding of the device, 20 in all, the 10 random ones of the
 middle 80 % of its pool.
 
-The labels are not clean, and the first table says how: the phones' are whole milliseconds (so 90
-rows of Pixel 2 and A50 agree: chance, for in 21 the A50 is 1 ms below and in 277 above; no other row
-is equal on two devices), the Pixel 2's rise by 12 % within each run of 500 rows, the A50's start some runs two
-to three times too slow, and a tenth of titan_rtx_1's are 20 % high, in runs.
+The labels are not clean, and the first table says how. The phones' are whole milliseconds: 90 rows
+of Pixel 2 and A50 agree, by chance, for in 21 the A50 is 1 ms below and in 277 above; no other row
+is equal on two devices. The Pixel 2's rise by 12 % within each run of 500 rows, the A50's start
+some runs two to three times too slow, and a tenth of titan_rtx_1's are 20 % high, in runs.
 
 What the model learns, it learns without the new device; but its constants (tails, grid of priors,
 trust in rehearsals) were settled on this data, so that the figures are a little too good.
