@@ -58,6 +58,9 @@ class Calibration:
             sums, so that they never turn negative.
         leave_one_out_errors: for each network, measured over predicted minus 1, where the other
             networks alone gave the line. Empty with fewer than two networks.
+        deviation: standard deviation of networks around the line, relative: from those errors, less
+            what each owes to having been left out. A network at the end of the range misses a line
+            through the others by more than a new one will miss the line through all.
         networks: how many whole networks were measured.
     """
 
@@ -65,6 +68,7 @@ class Calibration:
     offset_ms: float = 0.0
     smallest_ms: float = 0.0
     leave_one_out_errors: tuple[float, ...] = ()
+    deviation: float = 0.0
     networks: int = 0
 
     @property
@@ -82,17 +86,18 @@ class Calibration:
     def margin(self) -> float:
         """Half-width of the interval, relative to the prediction; 0 where it is unknown.
 
-        Student's t times the root mean square of the leave-one-out errors. Where these are smaller
-        than what is typical, a typical error is added with the weight of a few networks (as an
-        inverse-gamma prior on their variance would).
+        Student's t times the deviation, with what the line's own uncertainty adds on average. Where
+        the deviation is smaller than what is typical, a typical one is added with the weight of a
+        few networks (as an inverse-gamma prior on the variance would).
         """
         if not self.calibrated:
             return 0.0
-        count = len(self.leave_one_out_errors)
-        seen = math.fsum(error**2 for error in self.leave_one_out_errors) / count
-        typical = max(seen, _TYPICAL_ERROR**2)
-        variance = (count * seen + _TYPICAL_WEIGHT * typical) / (count + _TYPICAL_WEIGHT)
-        return student_t(COVERAGE, count) * math.sqrt(variance)
+        count, parameters = self.networks, 2 if self.offset_ms else 1
+        typical = max(self.deviation, _TYPICAL_ERROR) ** 2
+        variance = (count * self.deviation**2 + _TYPICAL_WEIGHT * typical) / (
+            count + _TYPICAL_WEIGHT
+        )
+        return student_t(COVERAGE, count) * math.sqrt(variance * (1 + parameters / count))
 
     @property
     def coverage(self) -> float:
@@ -120,8 +125,8 @@ def calibrate(pairs: Sequence[tuple[float, float]]) -> Calibration:
     """Fit a scale, and an offset where it makes predictions of unseen networks better.
 
     Both minimise Σ (predicted / measured − 1)², a relative error. The offset needs five networks,
-    and is kept if it lowers the leave-one-out error and no network of those seen gets a latency of
-    0 or less by it.
+    and is kept if it lowers the leave-one-out error, latencies grow with sums, and no network of
+    those seen gets a latency of 0 or less by it.
 
     Args:
         pairs: (sum of operators, measured latency) of each network, in milliseconds. With none the
@@ -136,12 +141,19 @@ def calibrate(pairs: Sequence[tuple[float, float]]) -> Calibration:
     if not (np.all(np.isfinite(pairs)) and np.all(sums > 0) and np.all(measured > 0)):
         raise MeasurementError(f"networks to calibrate with take more than 0 ms, not {pairs}")
     best, errors = _scale, _left_out(_scale, sums, measured)
-    if len(pairs) >= _NETWORKS_FOR_OFFSET and np.all(_fitted(_line, sums, measured, sums) > 0):
+    if len(pairs) >= _NETWORKS_FOR_OFFSET and _sensible(*_line(sums, measured), sums):
         with_offset = _left_out(_line, sums, measured)
         if np.mean(with_offset**2) < np.mean(errors**2):
             best, errors = _line, with_offset
     scale, offset_ms = best(sums, measured)
-    return Calibration(scale, offset_ms, float(sums.min()), tuple(errors.tolist()), len(pairs))
+    return Calibration(
+        scale=scale,
+        offset_ms=offset_ms,
+        smallest_ms=float(sums.min()),
+        leave_one_out_errors=tuple(errors.tolist()),
+        deviation=_deviation(errors, sums, measured, offset=bool(offset_ms)),
+        networks=len(pairs),
+    )
 
 
 Fit = Callable[[Floats, Floats], tuple[float, float]]
@@ -160,9 +172,28 @@ def _line(sums: Floats, measured: Floats) -> tuple[float, float]:
     return float(scale), float(offset_ms)
 
 
+def _sensible(scale: float, offset_ms: float, sums: Floats) -> bool:
+    return scale > 0 and bool(np.all(scale * sums + offset_ms > 0))
+
+
 def _fitted(fit: Fit, sums: Floats, measured: Floats, others: Floats) -> Floats:
     scale, offset_ms = fit(sums, measured)
     return scale * others + offset_ms
+
+
+def _deviation(errors: Floats, sums: Floats, measured: Floats, *, offset: bool) -> float:
+    """Estimate the standard deviation around a fit from its leave-one-out errors.
+
+    The variance of such an error is that of the noise over 1 − h, h being the network's leverage.
+
+    Source: Cook and Weisberg, Residuals and Influence in Regression (1982), section 2.2.
+    """
+    if not len(errors):
+        return 0.0
+    terms = sums[:, None] if not offset else np.stack([sums, np.ones_like(sums)], axis=1)
+    weighted = terms / measured[:, None]
+    leverages = (weighted @ np.linalg.pinv(weighted)).diagonal()
+    return math.sqrt(float(np.mean(errors**2 * np.maximum(0.0, 1 - leverages))))
 
 
 def _left_out(fit: Fit, sums: Floats, measured: Floats) -> Floats:

@@ -99,7 +99,7 @@ def test_the_interval_holds_the_prediction_and_is_finite(found: Pairs, total: fl
 
 def test_networks_that_happen_to_agree_promise_no_exactness() -> None:
     agreeing = calibrate([(total, total) for total in (1.0, 2.0, 4.0)])
-    assert 0.01 < agreeing.margin < 0.03
+    assert 0.01 < agreeing.margin < 0.035
     scattered = calibrate([(1.0, ratio) for ratio in (0.8, 1.0, 1.2)])
     assert scattered.margin > 0.2
 
