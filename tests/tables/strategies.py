@@ -133,7 +133,10 @@ subjects: st.SearchStrategy[Subject] = st.one_of(
 def tables(draw: st.DrawFn) -> LatencyTable:
     """One table, measured and published in parts; networks of one name are one network."""
     drawn = draw(st.lists(subjects, max_size=6, unique_by=str))
-    published = {subject: draw(quotations) for subject in drawn if draw(st.booleans())}
+    publishable = [one for one in drawn if isinstance(one, Operator | Network)]
+    published: dict[Subject, Quotation] = {
+        subject: draw(quotations) for subject in publishable if draw(st.booleans())
+    }
     timed = {subject: draw(passes) for subject in drawn if subject not in published}
     failures: dict[Subject, str] = {
         operator: draw(texts) for operator in draw(st.lists(operators(), max_size=2))
