@@ -25,6 +25,11 @@ import numpy as np
 
 from sartor.devices import find_device
 from sartor.profiler import RUNTIMES, CollectionReport, Progress, collect, make_plan
+from sartor.specializer.cli.options import (
+    DEFAULT_MOST_PASSES,
+    DEFAULT_NETWORKS,
+    DEFAULT_PASSES,
+)
 from sartor.specializer.cli.output import note, print_facts, print_json, progress_bar
 from sartor.specializer.cost import calibration_networks, reachable_operators
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
@@ -34,9 +39,6 @@ from sartor.tables.verdict import judge
 
 STORE = Path(__file__).resolve().parent.parent / "build" / "collecting.sqlite"
 RESOLUTIONS = tuple(range(128, 225, 16))
-CALIBRATION_NETWORKS = 8  # these three as `sartor profile` does by default
-PASSES = 3
-MOST_PASSES = 8
 
 _SPIN = "print(flush=True)\nwhile True: pass"
 
@@ -92,10 +94,10 @@ def gather(arguments: argparse.Namespace, spec: MobileNetV3, name: str) -> Colle
     condition = Condition(arguments.runtime)
     plan = make_plan(
         reachable_operators(spec),
-        calibration_networks(spec, CALIBRATION_NETWORKS),
-        PASSES,
+        calibration_networks(spec, DEFAULT_NETWORKS),
+        DEFAULT_PASSES,
         framed=RUNTIMES[arguments.runtime].frames(""),
-        most_passes=MOST_PASSES,
+        most_passes=DEFAULT_MOST_PASSES,
     )
     rng = np.random.default_rng(arguments.seed)
     with Store.open(arguments.store) as store, progress_bar() as bar:

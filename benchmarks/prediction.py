@@ -27,7 +27,12 @@ from numpy.typing import NDArray
 
 from sartor.devices import find_device
 from sartor.profiler import RUNTIMES, Progress, collect, find_runtime, make_plan
-from sartor.specializer.cli.options import DEFAULT_SUPERNET
+from sartor.specializer.cli.options import (
+    DEFAULT_MOST_PASSES,
+    DEFAULT_NETWORKS,
+    DEFAULT_PASSES,
+    DEFAULT_SUPERNET,
+)
 from sartor.specializer.cli.output import note, print_facts, print_json, print_table, progress_bar
 from sartor.specializer.cost import calibration_networks, reachable_operators
 from sartor.specializer.shipped import find_spec
@@ -37,7 +42,6 @@ from sartor.tables.errors import MeasurementError
 from sartor.tables.graph import Graph
 
 STORE = Path(__file__).resolve().parent.parent / "build" / "prediction.sqlite"
-CALIBRATION_NETWORKS = 8  # as `sartor profile` measures by default
 CONDITIONS = tuple(
     ":".join(filter(None, (name, options)))
     for name, runtime in sorted(RUNTIMES.items())
@@ -117,7 +121,7 @@ class Outcome:
 
 def random_networks(supernet: Supernet, count: int, seed: int) -> tuple[Graph, ...]:
     """Draw different sub-networks, none of which calibrates tables."""
-    known = {graph.name for graph in calibration_networks(supernet, CALIBRATION_NETWORKS)}
+    known = {graph.name for graph in calibration_networks(supernet, DEFAULT_NETWORKS)}
     drawn = supernet.space.random(2 * count + len(known), np.random.default_rng(seed))
     graphs = {}
     for row in drawn.tolist():
@@ -203,7 +207,7 @@ def measure(arguments: argparse.Namespace, called: str) -> Outcome:
     """Measure for one condition whatever the store does not hold yet, and evaluate."""
     runtime, _, options = called.partition(":")
     spec, name = find_spec(arguments.supernet), f"prediction-{called.replace(':', '-')}"
-    calibration = calibration_networks(spec, CALIBRATION_NETWORKS)
+    calibration = calibration_networks(spec, DEFAULT_NETWORKS)
     held_out = random_networks(spec, arguments.count, arguments.seed)
     plan = make_plan(
         reachable_operators(spec),
@@ -264,8 +268,12 @@ def main() -> None:
     parser.add_argument("--runtime", action="append", choices=CONDITIONS, help="all if none")
     parser.add_argument("--supernet", default=DEFAULT_SUPERNET, help="name, or file of weights")
     parser.add_argument("--count", type=int, default=50, help="random networks (50)")
-    parser.add_argument("--passes", type=int, default=3, help="processes that time each (3)")
-    parser.add_argument("--most-passes", type=int, default=8, help="while it is not steady (8)")
+    parser.add_argument(
+        "--passes", type=int, default=DEFAULT_PASSES, help="processes that time each (3)"
+    )
+    parser.add_argument(
+        "--most-passes", type=int, default=DEFAULT_MOST_PASSES, help="while it is not steady (8)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of networks and order (1)")
     parser.add_argument("--store", default=str(STORE), help="where measurements are kept")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")

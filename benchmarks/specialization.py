@@ -45,10 +45,15 @@ from sartor.benchmarks.contest import KINDS, Contest, Latency, enter, spread_bud
 from sartor.benchmarks.outcome import CAVEAT, Duel, Entrant, Outcome, Round, judge
 from sartor.benchmarks.paired import Z
 from sartor.devices import find_device
-from sartor.profiler import RUNTIMES, Plan, Progress, collect, make_plan
+from sartor.profiler import RUNTIMES, Plan, Progress, collect, find_runtime, make_plan
 from sartor.specializer.allocator import keep_freed_memory
 from sartor.specializer.checkpoint import load_supernet
-from sartor.specializer.cli.options import DEFAULT_SUPERNET
+from sartor.specializer.cli.options import (
+    DEFAULT_MOST_PASSES,
+    DEFAULT_NETWORKS,
+    DEFAULT_PASSES,
+    DEFAULT_SUPERNET,
+)
 from sartor.specializer.cli.output import note, print_facts, print_table, progress_bar
 from sartor.specializer.cost import calibration_networks, reachable_operators
 from sartor.specializer.shipped import find_spec, find_supernet
@@ -60,7 +65,6 @@ from sartor.tables.atomic import write_atomically
 from sartor.tables.errors import MeasurementError
 
 STORE = Path(__file__).resolve().parent.parent / "build" / "specialization.sqlite"
-CALIBRATION_NETWORKS, PROFILE_PASSES = 5, 3  # as `sartor profile` measures by default
 
 
 def fill_table(arguments: argparse.Namespace, name: str, plan: Plan) -> LatencyTable:
@@ -72,7 +76,7 @@ def fill_table(arguments: argparse.Namespace, name: str, plan: Plan) -> LatencyT
         task = bar.add_task(name, total=plan.windows)
 
         def show(done: Progress) -> None:
-            bar.update(task, completed=done.windows + done.failures)
+            bar.update(task, completed=done.windows + done.failures, total=done.of_windows)
 
         collect(device, store, name, plan, Condition(arguments.runtime), rng, show)
         return store.load(name)
@@ -110,8 +114,13 @@ def run(arguments: argparse.Namespace) -> Outcome:
     labels = load_supernet(find_supernet(arguments.supernet).weights).labels
     photos = Photos.find(arguments.data, labels, arguments.images, arguments.seed)
     spec = find_spec(arguments.supernet)
-    calibration = calibration_networks(spec, CALIBRATION_NETWORKS)
-    plan = make_plan(reachable_operators(spec), calibration, PROFILE_PASSES)
+    plan = make_plan(
+        reachable_operators(spec),
+        calibration_networks(spec, DEFAULT_NETWORKS),
+        DEFAULT_PASSES,
+        framed=find_runtime(arguments.runtime).frames(""),
+        most_passes=DEFAULT_MOST_PASSES,
+    )
     table = fill_table(arguments, arguments.table, plan)
     specializer = Specializer.open(arguments.supernet, table)
     budgets_ms = arguments.budgets_ms or spread_budgets(

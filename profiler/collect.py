@@ -47,9 +47,10 @@ def collect(
     window of the reference model before each. After the plan's passes, subjects that are not
     steady get further ones, up to the plan's most.
 
-    A batch is in the store before the next but one begins, so this process and the agent may be
-    killed at any moment: a rerun measures only what is missing. A subject that the runtime refuses,
-    or that kills two agents, is given up with a reason in the store; a rerun tries it once more.
+    A batch is in the store as soon as it is measured, and a network with its last visit of the
+    pass, so this process and the agent may be killed at any moment: a rerun measures only what is
+    missing. A subject that the runtime refuses, or that kills two agents, is given up with a reason
+    in the store; a rerun tries it once more.
 
     Args:
         device: to measure on.

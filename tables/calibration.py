@@ -18,8 +18,8 @@ COVERAGE = 0.90
 _TYPICAL_ERROR = 0.015
 _TYPICAL_WEIGHT = 4
 """What is assumed of errors before any was seen, and how many networks that counts as: three
-runtimes on two hosts showed such errors (docs/measuring.md). Without it, a few networks that
-happen to agree would promise what the next one breaks."""
+runtimes showed such errors on our host (docs/benchmarks.md). Without it, a few networks that happen
+to agree would promise what the next one breaks."""
 
 _NETWORKS_FOR_OFFSET = 5
 

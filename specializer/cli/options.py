@@ -14,6 +14,9 @@ def _data_folder() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "sartor"
 
 
+DEFAULT_PASSES, DEFAULT_MOST_PASSES, DEFAULT_NETWORKS = 3, 8, 8
+"""How thoroughly ``sartor profile`` measures; benchmarks of it measure in the same way."""
+
 DEFAULT_STORE = str(_data_folder() / "tables.sqlite")
 DEFAULT_SUPERNET = "ofa-mbv3-imagenette"
 

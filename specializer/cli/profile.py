@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import (
+    DEFAULT_MOST_PASSES,
+    DEFAULT_NETWORKS,
+    DEFAULT_PASSES,
     DEFAULT_STORE,
     DEFAULT_SUPERNET,
     DeviceOption,
@@ -55,16 +58,16 @@ def profile(
     ] = "",
     passes: Annotated[
         int, typer.Option("--passes", min=1, max=100, help="Processes that time each operator.")
-    ] = 3,
+    ] = DEFAULT_PASSES,
     most_passes: Annotated[
         int,
         typer.Option(
             "--most-passes", min=1, max=100, help="As many for an operator that is not steady."
         ),
-    ] = 8,
+    ] = DEFAULT_MOST_PASSES,
     networks: Annotated[
         int, typer.Option("--networks", min=2, max=50, help="Whole networks to calibrate by.")
-    ] = 8,
+    ] = DEFAULT_NETWORKS,
     patience: Annotated[
         float,
         typer.Option("--patience", min=0, help="Seconds to wait for a device that is hot or busy."),
@@ -214,7 +217,7 @@ def _print(report: CollectionReport, table: LatencyTable, store: str) -> None:
             "operators": len(table.rows),
             "windows": f"{report.measured} measured, {report.resumed} were there before",
             "failures": len(report.failures),
-            "not steady": f"{len(report.unsteady)} subjects (known to ± 1 % or worse)",
+            "not steady": f"{len(report.unsteady)} subjects, which are not known to ± 1 %",
             "calibration": trust,
             "health": f"{report.health_before.verdict} before, {report.health_after.verdict} after",
             "time": f"{report.seconds:.0f} s, the device at work {report.busy_share:.0%} of it",
