@@ -73,11 +73,11 @@ def profile(
             np.random.default_rng(seed),
             lambda done: bar.update(task, completed=done.windows + done.failures),
         )
-        measured = opened.load(name)
+        measured, where = opened.load(name), opened.where
     if as_json:
         print_json(_document(report, measured))
     else:
-        _print(report, measured, store)
+        _print(report, measured, where)
 
 
 def _plan(supernet: str, operators: list[str], networks: int, passes: int) -> Plan:
@@ -111,7 +111,7 @@ def _document(report: CollectionReport, table: LatencyTable) -> dict[str, object
     }
 
 
-def _print(report: CollectionReport, table: LatencyTable, store: str) -> None:
+def _print(report: CollectionReport, table: LatencyTable, where: str) -> None:
     calibration = table.calibration
     trust = (
         f"× {calibration.scale:.3f} from {calibration.networks} whole networks, "
@@ -128,7 +128,7 @@ def _print(report: CollectionReport, table: LatencyTable, store: str) -> None:
             "calibration": trust,
             "health": f"{report.health_before.verdict} before, {report.health_after.verdict} after",
             "time": f"{report.seconds:.0f} s",
-            "store": store,
+            "store": where,
         },
     )
     for subject, why in report.failures.items():
