@@ -103,22 +103,43 @@ class Server:
         """Kill it: it ends no transaction, and says goodbye to nobody."""
         self._run("pg_ctl", "stop", "-D", "data", "-m", "immediate", "-s")
 
+    def clean_up_after(self) -> subprocess.Popen[str]:
+        """Start a process that stops the server and removes its folder when its input ends.
+
+        It does so, too, when the tests are killed, because then all their files are closed.
+        """
+        last_will = 'read _; "$0" stop -D "$1/data" -m immediate -s; cd /; rm -rf "$1"'
+        argv = ["sh", "-c", last_will, str(self.programs / "pg_ctl"), str(self.folder)]
+        return self._start(argv, stdin=subprocess.PIPE)
+
     def _run(self, program: str, *arguments: str) -> None:
+        argv = [str(self.programs / program), *arguments]
+        with self._start(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+            said, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, f"{program}: {said}"
+
+    def _start(
+        self,
+        argv: list[str],
+        stdin: int = subprocess.DEVNULL,
+        stdout: int = subprocess.DEVNULL,
+        stderr: int = subprocess.DEVNULL,
+    ) -> subprocess.Popen[str]:
         account = pwd.getpwnam(self.user)
         is_root = os.getuid() == 0
-        done = subprocess.run(
-            [str(self.programs / program), *arguments],
-            check=False,
+        return subprocess.Popen(
+            argv,
             cwd=self.folder,
             env={"PATH": os.defpath, "HOME": str(self.folder), "LC_ALL": "C"},
             user=account.pw_uid if is_root else None,
             group=account.pw_gid if is_root else None,
             extra_groups=[] if is_root else None,
-            capture_output=True,
+            start_new_session=True,  # Ctrl-C is for the tests
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
             text=True,
-            timeout=120,
         )
-        assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
 
 
 @contextmanager
@@ -128,10 +149,6 @@ def running(programs: Path) -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
     shutil.chown(folder, user)
     server = Server(programs, folder, user)
-    try:
+    with server.clean_up_after():
         server.make()
         yield server
-    finally:
-        if server.runs:
-            server.stop()
-        shutil.rmtree(folder)

@@ -104,7 +104,8 @@ class PostgreSQL:
     The lock is what ``BEGIN IMMEDIATE`` is to SQLite, so a call means the same on both. Rows
     locked by ``FOR UPDATE`` would let two tables be filled at once, but leave nothing to lock
     while the store is made; serializable transactions would have to be tried again, each call
-    differently. A turn takes milliseconds, where a measurement takes a tenth of a second.
+    differently. The price is that windows of all tables are kept one after another, a few round
+    trips each.
     """
 
     another: ClassVar[str] = "another database"
