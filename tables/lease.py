@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
+from .backends import Now
 from .errors import StoreBusyError
 from .owner import SILENCE_S, Owner
 from .schema import LEASES
@@ -22,11 +21,12 @@ def check_free(connection: Connection, table_id: int, table: str) -> None:
         table_id: of the table.
         table: what to call it in the message.
     """
-    row = connection.execute(select(LEASES).where(LEASES.c.table_id == table_id)).one_or_none()
-    if row is None:
+    silent_s = (Now() - LEASES.c.heartbeat_at).label("silent_s")
+    query = select(LEASES, silent_s).where(LEASES.c.table_id == table_id)
+    if (row := connection.execute(query).one_or_none()) is None:
         return
     owner = Owner(row.place, row.pid, row.started)
-    if owner.alive(row.heartbeat_at):
+    if owner.alive(row.silent_s):
         raise StoreBusyError(
             f"{table} is being filled by process {owner.pid} on {owner.host}; wait for it or end "
             f"it (a lease from another machine ends after {SILENCE_S:.0f} s of silence)"
@@ -43,7 +43,7 @@ def take(connection: Connection, table_id: int, table: str, owner: Owner) -> Non
             place=owner.place,
             pid=owner.pid,
             started=owner.started,
-            heartbeat_at=time.time(),
+            heartbeat_at=Now(),
         )
     )
 
@@ -51,7 +51,7 @@ def take(connection: Connection, table_id: int, table: str, owner: Owner) -> Non
 def beat(connection: Connection, table_id: int, owner: Owner) -> None:
     """Show that the owner lives, if the lease is still theirs."""
     held = _held_by(table_id, owner)
-    connection.execute(update(LEASES).where(*held).values(heartbeat_at=time.time()))
+    connection.execute(update(LEASES).where(*held).values(heartbeat_at=Now()))
 
 
 def release(connection: Connection, table_id: int, owner: Owner) -> None:

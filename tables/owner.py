@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,14 +38,14 @@ class Owner:
         """The name of its machine."""
         return self.place.split(" ")[0]
 
-    def alive(self, heartbeat_at: float) -> bool:
+    def alive(self, silent_s: float) -> bool:
         """Tell whether it still runs: seen from the same place, or else by its heartbeat.
 
         Args:
-            heartbeat_at: Unix time of its latest sign of life, in seconds.
+            silent_s: seconds since its latest sign of life.
         """
         if self.place != Owner.current().place:
-            return time.time() - heartbeat_at < SILENCE_S
+            return silent_s < SILENCE_S
         return _exists(self.pid) and _started(self.pid) == self.started
 
 

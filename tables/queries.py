@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from .errors import FormatError, StoreError, UnknownNameError
@@ -53,8 +54,7 @@ def insert_table(connection: Connection, name: str, provenance: Provenance) -> i
     if not name.strip() or not name.isprintable():
         raise FormatError(f"{name!r} is no name for a table; use letters, digits and dashes")
     values = {"name": name, "provenance": provenance_text(provenance)}
-    connection.execute(insert(LATENCY_TABLES).values(values))
-    return table_id(connection, name)
+    return _insert(connection, LATENCY_TABLES, values)
 
 
 def delete_table(connection: Connection, table: int) -> None:
@@ -62,40 +62,74 @@ def delete_table(connection: Connection, table: int) -> None:
     connection.execute(delete(LATENCY_TABLES).where(LATENCY_TABLES.c.id == table))
 
 
-def insert_windows(
-    connection: Connection, table: int, subject: Subject, windows: Iterable[Window]
-) -> None:
-    """Keep windows of a subject, and forget that measuring it failed before.
+def insert_content(connection: Connection, table: int, content: LatencyTable) -> None:
+    """Fill an empty table, in few statements: a server may be far away, and others wait.
 
     Raises:
-        StoreError: a pass over the subject is there already.
+        StoreError: two networks share a name.
     """
-    subject_id = _subject_id(connection, table, subject)
-    query = update(SUBJECTS).where(SUBJECTS.c.id == subject_id)
-    connection.execute(query.values(failure=None))
-    for window in windows:
-        values = {"subject_id": subject_id} | window_values(window)
-        try:
-            connection.execute(insert(WINDOWS).values(values))
-        except IntegrityError as error:
-            raise StoreError(
-                f"pass {window.pass_index} of {subject} is in the table already; "
-                "measure only what is not yet done"
-            ) from error
+    subjects = dict.fromkeys((*content.windows, *content.quotations, *content.failures))
+    texts: dict[str, Subject] = {}
+    for subject in subjects:
+        if texts.setdefault(str(subject), subject) != subject:
+            raise _name_taken(subject)
+    _insert_all(
+        connection,
+        SUBJECTS,
+        [
+            {
+                "table_id": table,
+                "text": str(subject),
+                "operators": operators_text(subject),
+                "failure": content.failures.get(subject),
+            }
+            for subject in subjects
+        ],
+    )
+    query = select(SUBJECTS.c.text, SUBJECTS.c.id).where(SUBJECTS.c.table_id == table)
+    ids = {row.text: row.id for row in connection.execute(query)}
+    _insert_all(
+        connection,
+        WINDOWS,
+        [
+            {"subject_id": ids[str(subject)]} | window_values(window)
+            for subject, windows in content.windows.items()
+            for window in windows
+        ],
+    )
+    _insert_all(
+        connection,
+        QUOTATIONS,
+        [
+            {"subject_id": ids[str(subject)]} | quotation_values(quotation)
+            for subject, quotation in content.quotations.items()
+        ],
+    )
 
 
-def insert_quotations(
-    connection: Connection, table: int, quotations: Mapping[Subject, Quotation]
-) -> None:
-    """Keep published latencies of subjects that have none yet."""
-    for subject, quotation in quotations.items():
-        values = {"subject_id": _subject_id(connection, table, subject)}
-        connection.execute(insert(QUOTATIONS).values(values | quotation_values(quotation)))
+def insert_window(connection: Connection, table: int, subject: Subject, window: Window) -> None:
+    """Keep a window of a subject, and forget that measuring it failed before.
+
+    Raises:
+        StoreError: that pass over the subject is there already.
+    """
+    subject_id, failure = _subject(connection, table, subject)
+    if failure is not None:
+        query = update(SUBJECTS).where(SUBJECTS.c.id == subject_id)
+        connection.execute(query.values(failure=None))
+    values = {"subject_id": subject_id} | window_values(window)
+    try:
+        connection.execute(insert(WINDOWS).values(values))
+    except IntegrityError as error:
+        raise StoreError(
+            f"pass {window.pass_index} of {subject} is in the table already; "
+            "measure only what is not yet done"
+        ) from error
 
 
 def set_failure(connection: Connection, table: int, subject: Subject, reason: str) -> None:
     """Keep why the latest attempt to measure a subject failed."""
-    subject_id = _subject_id(connection, table, subject)
+    subject_id, _ = _subject(connection, table, subject)
     query = update(SUBJECTS).where(SUBJECTS.c.id == subject_id)
     connection.execute(query.values(failure=reason))
 
@@ -169,18 +203,36 @@ def summarise(connection: Connection, name: str) -> TableSummary:
     )
 
 
-def _subject_id(connection: Connection, table: int, subject: Subject) -> int:
-    """Look up a subject, made where there is none; StoreError if its name is taken."""
+def _subject(connection: Connection, table: int, subject: Subject) -> tuple[int, str | None]:
+    """Look up a subject, made where there is none; return its id and why it failed, if it did.
+
+    Raises:
+        StoreError: its name is taken.
+    """
     operators = operators_text(subject)
-    query = select(SUBJECTS.c.id, SUBJECTS.c.operators).where(
+    query = select(SUBJECTS.c.id, SUBJECTS.c.operators, SUBJECTS.c.failure).where(
         SUBJECTS.c.table_id == table, SUBJECTS.c.text == str(subject)
     )
     if (found := connection.execute(query).one_or_none()) is None:
         values = {"table_id": table, "text": str(subject), "operators": operators}
-        connection.execute(insert(SUBJECTS).values(values))
-        found = connection.execute(query).one()
+        return _insert(connection, SUBJECTS, values), None
     if found.operators != operators:
-        raise StoreError(
-            f"the table knows {subject} with other operators; give the new network another name"
-        )
-    return int(found.id)
+        raise _name_taken(subject)
+    return int(found.id), found.failure
+
+
+def _name_taken(subject: Subject) -> StoreError:
+    return StoreError(
+        f"the table knows {subject} with other operators; give the new network another name"
+    )
+
+
+def _insert(connection: Connection, table: Table, values: Mapping[str, object]) -> int:
+    """Insert a row, and return the id that it got."""
+    key: Any = connection.execute(insert(table).values(values)).inserted_primary_key
+    return int(key[0])
+
+
+def _insert_all(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    if rows:  # SQLAlchemy takes none for one of defaults
+        connection.execute(insert(table), rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Float,
     ForeignKey,
@@ -14,6 +15,8 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+
+from .text import AnyText
 
 SCHEMA_VERSION = 2
 """Goes up with every change that an older Sartor would misread; ``migration`` has each step."""
@@ -42,7 +45,7 @@ SUBJECTS = Table(
     Column("table_id", ForeignKey(LATENCY_TABLES.c.id, ondelete="CASCADE"), nullable=False),
     Column("text", Text, nullable=False, comment="str(subject)"),
     Column("operators", Text, comment="of a network: the operators' texts, one a line"),
-    Column("failure", Text, comment="why the latest attempt to measure it failed"),
+    Column("failure", AnyText, comment="why the latest attempt to measure it failed"),
     UniqueConstraint("table_id", "text"),
 )
 
@@ -50,11 +53,11 @@ WINDOWS = Table(
     "windows",
     METADATA,
     Column("subject_id", ForeignKey(SUBJECTS.c.id, ondelete="CASCADE"), nullable=False),
-    Column("pass_index", Integer, nullable=False),
+    Column("pass_index", BigInteger, nullable=False),
     Column("samples_us", LargeBinary, nullable=False, comment="little-endian float32"),
-    Column("preempted", Integer, nullable=False),
+    Column("preempted", BigInteger, nullable=False),
     Column("reference_us", Float, nullable=False),
-    Column("started_at", Text, nullable=False),
+    Column("started_at", AnyText, nullable=False),
     PrimaryKeyConstraint("subject_id", "pass_index"),
 )
 
@@ -64,7 +67,7 @@ QUOTATIONS = Table(
     Column("subject_id", ForeignKey(SUBJECTS.c.id, ondelete="CASCADE"), primary_key=True),
     Column("latency_ms", Float, nullable=False),
     Column("deviation_ms", Float, comment="standard deviation, where it was published"),
-    Column("count", Integer, comment="of inferences, where it was published"),
+    Column("count", BigInteger, comment="of inferences, where it was published"),
     comment="Since version 2: latencies that others published, without samples.",
 )
 

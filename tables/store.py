@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-
-from sqlalchemy import Connection, Engine
+from typing import ClassVar
 
 from . import lease, queries
-from .database import connect, explained
+from .database import Database, connect
 from .errors import StoreError
 from .measurement import Window
 from .owner import Owner
@@ -22,9 +21,7 @@ from .table import LatencyTable, TableSummary
 
 
 class Store:
-    """Latency tables by name, in one SQLite file.
-
-    URLs of other databases that SQLAlchemy speaks are let through, but only SQLite is tested.
+    """Latency tables by name, in one SQLite file, or on a PostgreSQL server for several hosts.
 
     Every call is one transaction. Whatever ``add_window`` has returned from survives the death of
     the process, and a pass over a subject is there once or not at all: so the store is also the
@@ -35,21 +32,33 @@ class Store:
         UnknownNameError: there is no table of that name.
     """
 
-    def __init__(self, engine: Engine, where: str) -> None:
-        self._engine, self._where = engine, where
+    _owed: ClassVar[set[tuple[str, int]]] = set()
+    """(store, table) of leases that this process has done with, but could not give back."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     @classmethod
     def open(cls, path_or_url: str | Path) -> Store:
         """Open a store, made where there is none.
 
+        Args:
+            path_or_url: a file, or postgresql+psycopg://USER@HOST/DATABASE.
+
         Raises:
             StoreVersionError: a newer Sartor wrote it.
+            RuntimeMissingError: psycopg, which speaks with PostgreSQL, is not installed.
         """
-        return cls(connect(path_or_url), str(path_or_url))
+        return cls(connect(path_or_url))
+
+    @property
+    def where(self) -> str:
+        """What to call the store: its file, or its URL without the password."""
+        return self._database.where
 
     def close(self) -> None:
         """Close the database; the store is of no use afterwards."""
-        self._engine.dispose()
+        self._database.close()
 
     def __enter__(self) -> Store:
         return self
@@ -64,28 +73,28 @@ class Store:
 
     def tables(self) -> list[TableSummary]:
         """List what is there, by name."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             names = queries.table_names(connection)
             return [queries.summarise(connection, name) for name in names]
 
     def find(self, name: str) -> TableSummary:
         """Summarise one table."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return queries.summarise(connection, name)
 
     def load(self, name: str) -> LatencyTable:
         """Read a whole table, all samples included."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return queries.read_table(connection, name)
 
     def quotations(self, name: str) -> dict[Subject, Quotation]:
         """Read the published latencies of a table, which is quick where there are none."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return queries.read_quotations(connection, queries.table_id(connection, name))
 
     def done(self, name: str) -> set[tuple[str, int]]:
         """Return (text of the subject, pass) of every window in a table."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return queries.passes_done(connection, queries.table_id(connection, name))
 
     def create(self, name: str, provenance: Provenance) -> None:
@@ -95,7 +104,7 @@ class Store:
             FormatError: no table can have that name.
             StoreError: the table holds measurements of other circumstances.
         """
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             if name not in queries.table_names(connection):
                 queries.insert_table(connection, name, provenance)
             else:
@@ -109,18 +118,14 @@ class Store:
         Raises:
             StoreError: there is a table of that name already.
         """
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             if table.name in queries.table_names(connection):
                 raise StoreError(
                     f"{self._called(table.name)} is there already; "
                     "give the new one another name, or remove the old one first"
                 )
             handle = queries.insert_table(connection, table.name, table.provenance)
-            for subject, windows in table.windows.items():
-                queries.insert_windows(connection, handle, subject, windows)
-            queries.insert_quotations(connection, handle, table.quotations)
-            for subject, reason in table.failures.items():
-                queries.set_failure(connection, handle, subject, reason)
+            queries.insert_content(connection, handle, table)
 
     def add_window(self, name: str, subject: Subject, window: Window) -> None:
         """Keep one timed window: when this returns, it is safe. Forgets an earlier failure.
@@ -128,13 +133,13 @@ class Store:
         Raises:
             StoreError: that pass over the subject is there already.
         """
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             table = queries.table_id(connection, name)
-            queries.insert_windows(connection, table, subject, [window])
+            queries.insert_window(connection, table, subject, window)
 
     def add_failure(self, name: str, subject: Subject, reason: str) -> None:
         """Keep why a subject could not be measured; windows of earlier passes stay."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             table = queries.table_id(connection, name)
             queries.set_failure(connection, table, subject, reason)
 
@@ -144,7 +149,7 @@ class Store:
         Raises:
             StoreBusyError: a living process is filling it.
         """
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             table = queries.table_id(connection, name)
             lease.check_free(connection, table, self._called(name))
             queries.delete_table(connection, table)
@@ -159,9 +164,12 @@ class Store:
             StoreBusyError: a living process is filling the table.
         """
         owner = Owner.current()
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             table = queries.table_id(connection, name)
+            if (self.where, table) in self._owed:
+                lease.release(connection, table, owner)
             lease.take(connection, table, self._called(name), owner)
+        self._owed.discard((self.where, table))
         over = threading.Event()
         heart = threading.Thread(target=self._beat, args=(table, owner, over), daemon=True)
         heart.start()
@@ -170,25 +178,24 @@ class Store:
         finally:
             over.set()
             heart.join()
-            with self._writing() as connection:
+            self._give_back(table, owner)
+
+    def _give_back(self, table: int, owner: Owner) -> None:
+        """Give a lease back, or owe it where the store is out of reach.
+
+        That is no error by itself: all that was measured is safe, and what led to it was raised.
+        """
+        try:
+            with self._database.writing() as connection:
                 lease.release(connection, table, owner)
+        except StoreError:
+            self._owed.add((self.where, table))
 
     def _beat(self, table: int, owner: Owner, over: threading.Event) -> None:
         while not over.wait(lease.HEARTBEAT_S):
             # A store in trouble is for the collector to report, with its next window.
-            with suppress(StoreError), self._writing() as connection:
+            with suppress(StoreError), self._database.writing() as connection:
                 lease.beat(connection, table, owner)
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with explained(self._where), self._engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        engine = self._engine.execution_options(begin="IMMEDIATE")
-        with explained(self._where), engine.begin() as connection:
-            yield connection
 
     def _check_identity(self, name: str, found: dict[str, str], wanted: dict[str, str]) -> None:
         for what, value in found.items():
@@ -200,4 +207,4 @@ class Store:
                 )
 
     def _called(self, name: str) -> str:
-        return f"table {name!r} in {self._where}"
+        return f"table {name!r} in {self.where}"

@@ -23,7 +23,7 @@ MODULES = sorted(
 PACKAGES = [module.parent for module in MODULES if module.name == "__init__.py"]
 HEAVY = (
     *("numpy", "sqlalchemy", "onnx", "onnxruntime", "torch", "ai_edge_litert", "matplotlib"),
-    *("pyarrow", "yaml"),
+    *("psycopg", "pyarrow", "yaml"),
 )
 
 

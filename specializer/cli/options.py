@@ -26,7 +26,8 @@ StoreOption = Annotated[
     typer.Option(
         "--store",
         envvar="SARTOR_STORE",
-        help="Where latency tables are kept: a file, or a URL of a database.",
+        help="Where latency tables are kept: a file, or a URL of a PostgreSQL database, "
+        "postgresql+psycopg://USER@HOST/DATABASE.",
         show_default="in your data folder",
     ),
 ]

@@ -144,11 +144,11 @@ def profile(
             patience_s=None if force else patience,
             tell=note,
         )
-        measured = opened.load(name)
+        measured, where = opened.load(name), opened.where
     if as_json:
         print_json(_document(report, measured))
     else:
-        _print(report, measured, store)
+        _print(report, measured, where)
 
 
 def _refuse(context: typer.Context, *names: str, because: str) -> None:
@@ -201,7 +201,7 @@ def _document(report: CollectionReport, table: LatencyTable) -> dict[str, object
     }
 
 
-def _print(report: CollectionReport, table: LatencyTable, store: str) -> None:
+def _print(report: CollectionReport, table: LatencyTable, where: str) -> None:
     for warning in (*report.health_before.warnings, *report.health_after.warnings):
         note(f"timings may be off: {warning}")
     calibration = table.calibration
@@ -221,7 +221,7 @@ def _print(report: CollectionReport, table: LatencyTable, store: str) -> None:
             "calibration": trust,
             "health": f"{report.health_before.verdict} before, {report.health_after.verdict} after",
             "time": f"{report.seconds:.0f} s, the device at work {report.busy_share:.0%} of it",
-            "store": store,
+            "store": where,
         },
     )
     for subject, why in report.failures.items():

@@ -32,7 +32,7 @@ def tables(
     from ...tables import Store
 
     with Store.open(store) as opened:
-        found = opened.tables()
+        found, where = opened.tables(), opened.where
     if as_json:
         print_json(
             [
@@ -50,7 +50,7 @@ def tables(
         )
         return
     print_table(
-        f"Latency tables in {store}",
+        f"Latency tables in {where}",
         ("name", "device", "condition", "operators", "networks", "failures", "created"),
         (
             (

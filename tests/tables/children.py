@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 
-from sartor.tables import Condition, Operator, Provenance, Store, Window
+from sartor.tables import Condition, Operator, Provenance, Store, Window, queries
+from sartor.tables.backends import postgresql
 from sartor.tables.errors import SartorError
 
 PROVENANCE = Provenance(
@@ -52,6 +54,17 @@ def hold(path: str, table: str) -> None:
         sys.stdin.read()
 
 
+def stall(path: str, table: str, silent_s: str) -> None:
+    """Measure the first operator, but wait for standard input to end before it is committed."""
+    postgresql.SILENT_WRITER_S = float(silent_s)
+    with Store.open(path) as store, store._database.writing() as connection:
+        handle = queries.table_id(connection, table)
+        queries.insert_window(connection, handle, operator(1), window(0))
+        sys.stdout.write("inside\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
 def collect_as_nobody(path: str, table: str, most: str) -> None:
     """Collect without root's right to write everywhere."""
     if os.getuid() == 0:
@@ -66,11 +79,29 @@ def collect_in_little_space(path: str, table: str, most: str) -> None:
     collect(path, table, most)
 
 
+def child(command: str, *arguments: object) -> subprocess.Popen[str]:
+    """Run one of the commands below in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, __file__, command, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def lines_of(process: subprocess.Popen[str]) -> Iterator[str]:
+    """Yield what a child says, line by line."""
+    assert process.stdout is not None
+    return (line.strip() for line in process.stdout)
+
+
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "collect": collect,
     "collect_as_nobody": collect_as_nobody,
     "collect_in_little_space": collect_in_little_space,
     "hold": hold,
+    "stall": stall,
 }
 
 

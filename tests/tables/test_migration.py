@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-from sqlalchemy import create_engine
 
 from sartor.tables import LatencyTable, Network, Store, database
+from sartor.tables.address import Address
+from sartor.tables.backends import backend
 from sartor.tables.errors import StoreBusyError, StoreError
 from sartor.tables.migration import migrate
 from sartor.tables.quotation import Quotation
 
-from . import children
-from .children import PROVENANCE, operator, window
+from .children import PROVENANCE, child, operator, window
+from .place import Place
 
 VERSION_1 = """
 CREATE TABLE sartor (schema_version INTEGER NOT NULL);
@@ -53,27 +49,39 @@ INSERT INTO windows VALUES (2, 0, X'0000FA44', 0, 100.0, '2026-01-01');
 """
 """1000 and 2000 µs, as little-endian float32."""
 
+ON_POSTGRESQL = {
+    "id INTEGER NOT NULL": "id SERIAL NOT NULL",
+    "BLOB": "BYTEA",
+    "X'": "'\\x",
+}
+"""What is spelled otherwise there."""
+
+LEFT_OFF = """;
+SELECT setval('latency_tables_id_seq', 1);
+SELECT setval('subjects_id_seq', 3)
+"""
+
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """The file of a store of version 1, in write-ahead mode as Sartor keeps it."""
-    path = tmp_path / "old.db"
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(VERSION_1)
-    connection.close()
-    return path
+def old(place: Place) -> Place:
+    """A store of version 1; in a file, in write-ahead mode as Sartor keeps it."""
+    script = VERSION_1.strip().removesuffix(";")
+    if place.kind == "sqlite":
+        place.execute("PRAGMA journal_mode = WAL")
+    else:
+        for here, there in ON_POSTGRESQL.items():
+            script = script.replace(here, there)
+        script += LEFT_OFF
+    place.execute(script)
+    return place
 
 
-def version_of(path: Path) -> list[int]:
-    with sqlite3.connect(path) as connection:
-        found = [version for (version,) in connection.execute("SELECT schema_version FROM sartor")]
-    connection.close()
-    return found
+def version_of(place: Place) -> list[tuple[object, ...]]:
+    return place.execute("SELECT schema_version FROM sartor")
 
 
-def test_a_store_of_version_1_opens_and_keeps_everything(path: Path) -> None:
-    with Store.open(path) as store:
+def test_a_store_of_version_1_opens_and_keeps_everything(old: Place) -> None:
+    with Store.open(old.address) as store:
         table = store.load("mine")
         assert table.provenance == PROVENANCE
         assert table.latencies_ms == {operator(1): 1.0}
@@ -83,17 +91,17 @@ def test_a_store_of_version_1_opens_and_keeps_everything(path: Path) -> None:
         assert whole.measurement.median_ms == 2.0
         assert table.failures == {operator(2): "out of memory"}
         assert table.quotations == {}
-    assert version_of(path) == [2]
+    assert version_of(old) == [(2,)]
 
 
-def test_a_migrated_store_takes_what_is_new_and_what_is_old(path: Path) -> None:
+def test_a_migrated_store_takes_what_is_new_and_what_is_old(old: Place) -> None:
     published = LatencyTable.from_windows(
         "published", PROVENANCE, {}, {}, {operator(9): Quotation(1.0)}
     )
-    with Store.open(path) as store:
+    with Store.open(old.address) as store:
         store.add(published)
         store.add_window("mine", operator(1), window(1))
-    with Store.open(path) as again:
+    with Store.open(old.address) as again:
         assert again.load("published") == published
         assert again.done("mine") == {
             (str(operator(1)), 0),
@@ -102,46 +110,46 @@ def test_a_migrated_store_takes_what_is_new_and_what_is_old(path: Path) -> None:
         }
         again.remove("published")
         assert again.find("mine").windows == 3
-    assert version_of(path) == [2]
+    assert version_of(old) == [(2,)]
 
 
-def test_two_processes_open_an_old_store_at_once(path: Path) -> None:
-    argv = [sys.executable, children.__file__, "collect", str(path)]
-    with (
-        subprocess.Popen([*argv, "one", "5"], stderr=subprocess.PIPE, text=True) as one,
-        subprocess.Popen([*argv, "two", "5"], stderr=subprocess.PIPE, text=True) as two,
-    ):
+def test_two_processes_open_an_old_store_at_once(old: Place) -> None:
+    address = old.address
+    with child("collect", address, "one", 5) as one, child("collect", address, "two", 5) as two:
         assert [each.communicate(timeout=60)[1] for each in (one, two)] == ["", ""]
-    assert version_of(path) == [2]
-    with Store.open(path) as store:
+    assert version_of(old) == [(2,)]
+    with Store.open(address) as store:
         assert [summary.windows for summary in store.tables()] == [2, 5, 5]
 
 
-def test_who_comes_second_to_a_migration_finds_it_done(path: Path) -> None:
-    """Two that both have read version 1 take their turns behind SQLite's lock."""
-    engine = create_engine(f"sqlite:///{path}")
+def test_who_comes_second_to_a_migration_finds_it_done(old: Place) -> None:
+    """Two that both have read version 1 take their turns behind the store's lock."""
+    address = Address.parse(old.address)
+    engine = address.backend.make_engine(address.url)
+    opened = database.Database(engine, address.backend, address.shown)
     for _ in range(2):
-        with engine.begin() as connection:
+        with opened.writing() as connection:
             migrate(connection, 1)
-    engine.dispose()
-    assert version_of(path) == [2]
+    opened.close()
+    assert version_of(old) == [(2,)]
 
 
-def test_a_step_that_fails_leaves_the_old_store(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE VIEW quotations AS SELECT 1")
-    connection.close()
+def test_a_step_that_fails_leaves_the_old_store(old: Place) -> None:
+    old.execute("CREATE VIEW quotations AS SELECT 1")
     with pytest.raises(StoreError, match="already exists"):
-        Store.open(path)
-    assert version_of(path) == [1]
+        Store.open(old.address)
+    assert version_of(old) == [(1,)]
 
 
-def test_a_locked_old_store_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_LOCK_TIMEOUT_S", 0.05)
-    holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreBusyError, match="wait for, or end, the other program"):
-        Store.open(path)
-    holder.rollback()
-    holder.close()
-    assert version_of(path) == [1]
+def test_a_locked_old_store_says_so(old: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend, "LOCK_TIMEOUT_S", 0.05)
+    address = Address.parse(old.address)
+    engine = address.backend.make_engine(address.url)
+    other = database.Database(engine, address.backend, address.shown)
+    with (
+        other.writing(),
+        pytest.raises(StoreBusyError, match="wait for, or end, the other program"),
+    ):
+        Store.open(old.address)
+    other.close()
+    assert version_of(old) == [(1,)]

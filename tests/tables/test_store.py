@@ -1,16 +1,29 @@
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
+from sqlalchemy import event
 
-from sartor.tables import Condition, Framed, LatencyTable, Network, Operator, Provenance, Store
+from sartor.tables import (
+    Condition,
+    Framed,
+    LatencyTable,
+    Network,
+    Operator,
+    Provenance,
+    Store,
+    Subject,
+    Window,
+    queries,
+)
 from sartor.tables.errors import FormatError, StoreBusyError, StoreError, UnknownNameError
+from sartor.tables.quotation import Quotation
 
 from .children import PROVENANCE, operator, window
+from .place import Place
 from .strategies import tables
 
 ONE, TWO, THREE = operator(1), operator(2), operator(3)
@@ -18,20 +31,25 @@ WHOLE = Network("whole", (ONE, TWO))
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store.open(tmp_path / "new" / "store.db")
-    store.create("mine", PROVENANCE)
-    return store
+def empty(place: Place) -> Iterator[Store]:
+    with Store.open(place.address) as store:
+        yield store
 
 
-@given(tables())
-@settings(max_examples=30)
-def test_a_table_comes_back_as_it_was(table: LatencyTable) -> None:
-    with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "store.db") as store:
-        store.add(table)
-        assert store.load(table.name) == table
-        (summary,) = store.tables()
-        assert summary == store.find(table.name)
+@pytest.fixture
+def store(empty: Store) -> Store:
+    empty.create("mine", PROVENANCE)
+    return empty
+
+
+@given(table=tables())
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_table_comes_back_as_it_was(empty: Store, table: LatencyTable) -> None:
+    empty.add(table)
+    try:
+        assert empty.load(table.name) == table
+        (summary,) = empty.tables()
+        assert summary == empty.find(table.name)
         assert summary.provenance == table.provenance
         operators = [one for one in table.entries if isinstance(one, Operator | Framed)]
         assert summary.operators == len(operators)
@@ -39,14 +57,16 @@ def test_a_table_comes_back_as_it_was(table: LatencyTable) -> None:
         assert summary.failures == len(table.failures)
         assert summary.windows == sum(map(len, table.windows.values()))
         assert summary.quotations == len(table.quotations)
-        assert store.quotations(table.name) == table.quotations
+        assert empty.quotations(table.name) == table.quotations
+    finally:
+        empty.remove(table.name)
 
 
-def test_windows_are_kept_one_by_one(store: Store, tmp_path: Path) -> None:
+def test_windows_are_kept_one_by_one(store: Store, place: Place) -> None:
     store.add_window("mine", ONE, window(0))
     store.add_window("mine", WHOLE, window(0, 2500.0))
     store.add_window("mine", ONE, window(1))
-    with Store.open(tmp_path / "new" / "store.db") as other:
+    with Store.open(place.address) as other:
         assert other.done("mine") == {(str(ONE), 0), (str(ONE), 1), ("network whole", 0)}
         table = other.load("mine")
     assert table.windows[ONE] == (window(0), window(1))
@@ -156,3 +176,57 @@ def test_one_collector_at_a_time(store: Store) -> None:
     with store.lease("mine"):
         pass
     store.remove("mine")
+
+
+def test_a_transaction_that_reads_sees_one_state(store: Store, place: Place) -> None:
+    store.add_window("mine", ONE, window(0))
+    with Store.open(place.address) as other, store._database.reading() as connection:
+        table = queries.table_id(connection, "mine")
+        before = queries.passes_done(connection, table)
+        other.add_window("mine", TWO, window(0))
+        assert queries.passes_done(connection, table) == before == {(str(ONE), 0)}
+    assert len(store.done("mine")) == 2
+
+
+def test_a_whole_table_takes_few_statements(empty: Store) -> None:
+    """A server may be far away, and others wait while a table is added."""
+    taken: list[str] = []
+    windows: dict[Subject, list[Window]] = {
+        operator(out): [window(0), window(1)] for out in range(1, 200)
+    }
+    table = LatencyTable.from_windows("many", PROVENANCE, windows, {THREE: "no"})
+    event.listen(
+        empty._database.engine, "before_cursor_execute", lambda *call: taken.append(call[2])
+    )
+    empty.add(table)
+    assert len(taken) < 12
+    assert empty.load("many") == table
+
+
+def test_two_networks_of_one_name_are_not_added(empty: Store) -> None:
+    quoted: dict[Subject, Quotation] = {
+        WHOLE: Quotation(1.0),
+        Network("whole", (ONE, THREE)): Quotation(2.0),
+    }
+    with pytest.raises(StoreError, match="other operators"):
+        empty.add(LatencyTable.from_windows("two", PROVENANCE, {}, {}, quoted))
+    assert empty.tables() == []
+
+
+@pytest.mark.parametrize("reason", ["died: \0\0 \x1b[31mno\x1b\0\x1b0", "", "é ␀ 😀"])
+def test_a_reason_may_hold_any_character(store: Store, reason: str) -> None:
+    store.add_failure("mine", ONE, reason)
+    assert store.load("mine").failures == {ONE: reason}
+
+
+def test_half_a_character_is_no_text(store: Store) -> None:
+    with pytest.raises(StoreError, match="cannot hold a value"):
+        store.add_failure("mine", ONE, "\ud83d")
+    assert store.find("mine").failures == 0
+
+
+def test_counts_may_be_large_but_not_endless(store: Store) -> None:
+    store.add_window("mine", ONE, window(2**62))
+    assert store.done("mine") == {(str(ONE), 2**62)}
+    with pytest.raises(StoreError, match="cannot hold a value"):
+        store.add_window("mine", ONE, window(2**64))

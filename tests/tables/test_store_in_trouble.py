@@ -1,10 +1,10 @@
+"""Trouble with a store in a file; with one on a server: ``test_postgresql``."""
+
 from __future__ import annotations
 
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -13,26 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from sartor.tables import LatencyTable, Store, Subject, Window, database
-from sartor.tables.errors import StoreBusyError, StoreError, StoreVersionError
+from sartor.tables import LatencyTable, Store, Subject, Window
+from sartor.tables.backends import backend
+from sartor.tables.errors import StoreBusyError, StoreError
 
-from . import children
-from .children import PROVENANCE, operator, window
-
-
-def child(command: str, *arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, children.__file__, command, *map(str, arguments)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def lines_of(process: subprocess.Popen[str]) -> Iterator[str]:
-    assert process.stdout is not None
-    return (line.strip() for line in process.stdout)
+from .children import PROVENANCE, child, lines_of, operator, window
 
 
 @pytest.fixture(scope="module")
@@ -53,45 +38,6 @@ def path(tmp_path: Path, content: bytes) -> Path:
     path = tmp_path / "store.db"
     path.write_bytes(content)
     return path
-
-
-def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    acknowledged: list[str] = []
-    for lines in (5, 23, 60):
-        with child("collect", path, "mine", 10_000) as process:
-            told = lines_of(process)
-            acknowledged += [next(told) for _ in range(lines)]
-            process.kill()
-            acknowledged += told
-    with Store.open(path) as store:
-        done = store.done("mine")
-        assert {(text, 0) for text in acknowledged} <= done
-        assert len(done) <= len(acknowledged) + 3  # at each kill one may be safe, yet not told
-        assert len(set(acknowledged)) == len(acknowledged)
-        table = store.load("mine")
-        assert len(table.rows) == len(done)
-        for measured in table.rows:
-            assert [each.samples_us[0] for each in table.windows[measured]] == [measured["out"]]
-
-
-def test_a_lease_of_the_living_is_respected_and_one_of_the_dead_taken_over(path: Path) -> None:
-    with Store.open(path) as store, child("hold", path, "mine") as process:
-        assert next(lines_of(process)) == "held"
-        with pytest.raises(StoreBusyError, match=f"process {process.pid}"), store.lease("mine"):
-            pass
-        process.kill()
-        process.wait()
-        with store.lease("mine"):
-            pass
-
-
-def test_two_collectors_open_a_new_store_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    with child("collect", path, "mine", 50) as mine, child("collect", path, "yours", 50) as yours:
-        assert [each.communicate(timeout=60)[1] for each in (mine, yours)] == ["", ""]
-    with Store.open(path) as store:
-        assert [summary.windows for summary in store.tables()] == [50, 50]
 
 
 def test_opening_waits_for_another_that_makes_the_store(tmp_path: Path) -> None:
@@ -160,7 +106,7 @@ def test_a_folder_without_permission_says_so(public: Path) -> None:
 def test_a_store_that_another_program_locks_says_so(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_LOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(backend, "LOCK_TIMEOUT_S", 0.05)
     other = sqlite3.connect(path)
     with Store.open(path) as store:
         other.execute("BEGIN IMMEDIATE")
@@ -170,16 +116,6 @@ def test_a_store_that_another_program_locks_says_so(
         other.rollback()
         store.add_window("mine", operator(9999), window(0))
     other.close()
-
-
-def test_a_newer_store_is_left_alone(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE sartor SET schema_version = 99")
-    connection.close()
-    before = path.read_bytes()
-    with pytest.raises(StoreVersionError, match=r"newer Sartor \(schema 99, this one reads 2\)"):
-        Store.open(path)
-    assert path.read_bytes() == before
 
 
 def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
@@ -257,7 +193,7 @@ def use(path: Path) -> None:
         store.load("mine")
 
 
-@pytest.mark.parametrize("url", ["nosuch://host/name", "://"])
+@pytest.mark.parametrize("url", ["nosuch://host/name", "mysql://host/name", "://"])
 def test_an_address_that_names_no_database(url: str) -> None:
     with pytest.raises(StoreError, match="names no database that can be used here"):
         Store.open(url)
