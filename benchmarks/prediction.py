@@ -41,6 +41,7 @@ CALIBRATION_NETWORKS = 8  # as `sartor profile` measures by default
 CONDITIONS = tuple(
     ":".join(filter(None, (name, options)))
     for name, runtime in sorted(RUNTIMES.items())
+    if runtime.shipped
     for options in runtime.options
 )
 

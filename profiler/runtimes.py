@@ -22,6 +22,8 @@ class Runtime:
         options: that a condition may give it, the first being its default.
         framed: by which of them operators have to be measured between neighbours, because it
             converts layouts and merges operators across them (``tables.framing``).
+        shipped: whether its model files are what a specialization is shipped as.
+        extra: the extra of ``sartor`` that its writer needs.
     """
 
     name: str
@@ -31,6 +33,8 @@ class Runtime:
     writer: Callable[[], Writer]
     options: tuple[str, ...] = ("",)
     framed: tuple[str, ...] = ()
+    shipped: bool = True
+    extra: str = ""
 
     def check_options(self, options: str) -> None:
         """Raise FormatError if a condition has options that the runtime does not know."""
@@ -61,7 +65,7 @@ class Runtime:
         except ImportError as error:
             raise RuntimeMissingError(
                 f"cannot write {self.suffix} files on this host: {error}; "
-                f"install what {self.name} needs: pip install 'sartor[{self.name}]'"
+                f"install what {self.name} needs: pip install 'sartor[{self.extra or self.name}]'"
             ) from error
 
 
@@ -85,6 +89,12 @@ def _onnx() -> Writer:
     return Writer(onnx_bytes, WRITER_VERSION)
 
 
+def _torch() -> Writer:
+    from .writers.torch_graph import WRITER_VERSION, torch_bytes
+
+    return Writer(torch_bytes, WRITER_VERSION)
+
+
 RUNTIMES: Mapping[str, Runtime] = {
     "litert": Runtime(
         "litert", ".tflite", channels_last=True, distribution="ai-edge-litert", writer=_tflite
@@ -97,6 +107,15 @@ RUNTIMES: Mapping[str, Runtime] = {
         writer=_onnx,
         options=("", "optimization=extended"),
         framed=("",),
+    ),
+    "torch": Runtime(
+        "torch",
+        ".npz",
+        channels_last=False,
+        distribution="torch",
+        writer=_torch,
+        options=("", "layout=channels_last", "device=cuda", "device=cuda,layout=channels_last"),
+        shipped=False,
     ),
 }
 

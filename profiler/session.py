@@ -194,10 +194,11 @@ class AgentSession:
     def _greet(self) -> Hello:
         event = self._read(_START_TIMEOUT_S)
         if event.get("event") == "missing":
+            python = self._device.python
+            install = f"install it there: {python} -m pip install {self._runtime.distribution}"
             raise RuntimeMissingError(
-                f"{self._device.python} on {self._device.name} cannot import "
-                f"{self._runtime.name}: {event['error']}; install it there: "
-                f"{self._device.python} -m pip install {self._runtime.distribution}"
+                f"{python} on {self._device.name} cannot import {self._runtime.name}: "
+                f"{event['error']}; {event.get('advice', install)}"
             )
         try:
             return read_hello(event)

@@ -12,14 +12,21 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .ballast import Ballast, HostBallast
+
 Array = NDArray[np.float32]
 
 
 class Model(Protocol):
     """A loaded model whose inputs hold random values from the start."""
 
-    def run(self) -> None:
-        """Run one inference on whatever the inputs hold."""
+    def run(self) -> int | None:
+        """Run one inference on whatever the inputs hold, to its end.
+
+        Returns:
+            How long it took in nanoseconds, by a clock of the processor that ran it, where that
+            has one; None where the caller's clock has to do.
+        """
 
     def refresh(self) -> None:
         """Write every input again, with the values that it holds."""
@@ -29,25 +36,51 @@ class Model(Protocol):
 
 
 class Runtime(NamedTuple):
-    """A runtime that this Python can import."""
+    """A runtime that this Python can import.
+
+    Attributes:
+        distribution: that brought it.
+        package: the folder of its package.
+        load: makes a model of a file, for so many threads.
+        ballast: in the memory where its models lie.
+    """
 
     distribution: str
     package: Path
     load: Callable[[Path, int], Model]
+    ballast: Ballast
+
+
+class UnusableError(ImportError):
+    """A runtime that is there, and cannot be used as it was asked for.
+
+    Attributes:
+        advice: what to do next.
+    """
+
+    def __init__(self, why: str, advice: str) -> None:
+        super().__init__(why)
+        self.advice = advice
 
 
 def import_runtime(called: str) -> Runtime:
-    """Import a runtime; ImportError when the device has none.
+    """Import a runtime; ImportError when the device has none, or none that runs like that.
 
     Args:
         called: the host's name for it, and its options after a colon where it has any:
             ``onnxruntime:optimization=extended``.
     """
-    name, _, options = called.partition(":")
+    name, _, text = called.partition(":")
+    options = dict(pair.partition("=")[::2] for pair in text.split(",")) if text else {}
     if name == "litert" and not options:
         return _import_litert()
     if name == "onnxruntime":
-        return _import_onnxruntime(options.partition("optimization=")[2] or "all")
+        return _import_onnxruntime(options.get("optimization", "all"))
+    if name == "torch":
+        from .torch_model import import_torch
+
+        device, layout = options.get("device", "cpu"), options.get("layout", "channels_first")
+        return import_torch(device, layout)
     raise ImportError(f"this agent knows no runtime {called!r}")
 
 
@@ -63,7 +96,7 @@ def _import_litert() -> Runtime:
     def load(path: Path, threads: int) -> Model:
         return _LiteRtModel(module.Interpreter(str(path), num_threads=threads))
 
-    return Runtime(distribution, _folder(module), load)
+    return Runtime(distribution, package_folder(module), load, HostBallast())
 
 
 def _import_onnxruntime(optimization: str) -> Runtime:
@@ -81,10 +114,11 @@ def _import_onnxruntime(optimization: str) -> Runtime:
         session = module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         return _OnnxRuntimeModel(module, session)
 
-    return Runtime("onnxruntime", _folder(module), load)
+    return Runtime("onnxruntime", package_folder(module), load, HostBallast())
 
 
-def _folder(module: ModuleType) -> Path:
+def package_folder(module: ModuleType) -> Path:
+    """Return the folder that a package was imported from."""
     return Path(str(module.__file__)).resolve().parent
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sartor.devices import LocalDevice
 from sartor.profiler import (
@@ -110,7 +111,7 @@ def test_options_reach_the_runtime(device: LocalDevice) -> None:
         AgentSession(device, runtime, options="optimization=unheard-of"),
     ):
         pass
-    with pytest.raises(FormatError, match="takes 'optimization=extended' here, not 'fast'"):
+    with pytest.raises(FormatError, match=r"takes 'optimization=extended'.* here, not 'fast'"):
         runtime.check_options("fast")
 
 
@@ -118,12 +119,20 @@ def test_options_reach_the_runtime(device: LocalDevice) -> None:
 def test_a_network_computes_on_the_device_what_torch_computes(
     device: LocalDevice, name: str
 ) -> None:
+    check_network(device, name)
+
+
+def test_the_layout_in_memory_changes_no_result(device: LocalDevice) -> None:
+    check_network(device, "torch", "layout=channels_last")
+
+
+def check_network(device: LocalDevice, name: str, options: str = "") -> None:
     spec = MobileNetV3(classes=10, resolutions=(64,))
     bare = spec.graph(spec.space.smallest)
     graph = Graph(bare.name, bare.inputs, bare.nodes, random_weights(bare, 7))
     inputs = np.random.default_rng(0).standard_normal((3, 2, 3, 64, 64), np.float32)
     runtime = find_runtime(name)
-    with AgentSession(device, runtime) as agent:
+    with AgentSession(device, runtime, options=options) as agent:
         outputs = agent.infer(agent.place(runtime.write(graph, batch=2)), inputs)
     assert outputs.shape == (3, 2, 10)
     for got, batch in zip(outputs, inputs, strict=True):
@@ -209,6 +218,21 @@ def test_a_device_without_the_runtime_says_what_to_install(
     ):
         pass
     assert session_folders(device) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_torch_without_a_gpu_says_so(device: LocalDevice) -> None:
+    with (
+        pytest.raises(RuntimeMissingError, match=r"torch .* finds no GPU to run on; check nvidia"),
+        AgentSession(device, find_runtime("torch"), options="device=cuda"),
+    ):
+        pass
+    assert session_folders(device) == []
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_torch_times_and_computes_on_a_gpu(device: LocalDevice) -> None:
+    check_network(device, "torch", "device=cuda")
 
 
 def test_a_full_disk_on_the_host_is_an_error(device: LocalDevice) -> None:
