@@ -43,6 +43,7 @@ CONDITIONS = tuple(
     for name, runtime in sorted(RUNTIMES.items())
     if runtime.shipped
     for options in runtime.options
+    if not options.endswith("cuda")
 )
 
 Floats = NDArray[np.float64]

@@ -105,8 +105,8 @@ RUNTIMES: Mapping[str, Runtime] = {
         channels_last=False,
         distribution="onnxruntime",
         writer=_onnx,
-        options=("", "optimization=extended"),
-        framed=("",),
+        options=("", "optimization=extended", "provider=cuda"),
+        framed=("", "provider=cuda"),
     ),
     "torch": Runtime(
         "torch",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
@@ -75,7 +76,9 @@ def import_runtime(called: str) -> Runtime:
     if name == "litert" and not options:
         return _import_litert()
     if name == "onnxruntime":
-        return _import_onnxruntime(options.get("optimization", "all"))
+        return _import_onnxruntime(
+            options.get("optimization", "all"), options.get("provider", "cpu")
+        )
     if name == "torch":
         from .torch_model import import_torch
 
@@ -99,22 +102,44 @@ def _import_litert() -> Runtime:
     return Runtime(distribution, package_folder(module), load, HostBallast())
 
 
-def _import_onnxruntime(optimization: str) -> Runtime:
+def _import_onnxruntime(optimization: str, provider: str) -> Runtime:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     module = importlib.import_module("onnxruntime")
     level = getattr(module.GraphOptimizationLevel, f"ORT_ENABLE_{optimization.upper()}", None)
     if level is None:
         raise ImportError(f"ONNX Runtime knows no optimization {optimization!r}")
 
-    def load(path: Path, threads: int) -> Model:
+    def session_options(threads: int) -> Any:  # noqa: ANN401 (ONNX Runtime has no types)
         options = module.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
         options.graph_optimization_level = level
+        return options
+
+    def load(path: Path, threads: int) -> Model:
+        options = session_options(threads)
         session = module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         return _OnnxRuntimeModel(module, session)
 
-    return Runtime("onnxruntime", package_folder(module), load, HostBallast())
+    distribution = _installed("onnxruntime", "onnxruntime-gpu")
+    if provider == "cuda":
+        from .onnx_cuda import cuda_runtime
+
+        return cuda_runtime(module, distribution, session_options)
+    if provider != "cpu":
+        raise UnusableError(f"ONNX Runtime is not run by {provider!r} here", "use cpu or cuda")
+    return Runtime(distribution, package_folder(module), load, HostBallast())
+
+
+def _installed(*distributions: str) -> str:
+    """Return the first of several distributions of one package that is there."""
+    for name in distributions:
+        try:
+            metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+        return name
+    raise ImportError(f"none of {', '.join(distributions)} is installed")
 
 
 def package_folder(module: ModuleType) -> Path:

@@ -108,7 +108,8 @@ def profile(
 
 def _default_name(device: str, runtime: str, options: str) -> str:
     """Name a table after what may not mix in one: ``local-onnxruntime-extended``."""
-    return "-".join(filter(None, (device, runtime, options.rpartition("=")[2])))
+    chosen = (pair.rpartition("=")[2] for pair in options.split(","))
+    return "-".join(filter(None, (device, runtime, *chosen)))
 
 
 def _wanted(

@@ -8,6 +8,7 @@ import venv
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
@@ -39,6 +40,7 @@ from .oracle import evaluate, relative_difference
 from .processes import agents_of
 
 pytestmark = pytest.mark.usefixtures("device")
+ON_GPU = [("onnxruntime", "provider=cuda"), ("torch", "device=cuda")]
 each_runtime = pytest.mark.parametrize("name", sorted(RUNTIMES))
 
 
@@ -126,7 +128,9 @@ def test_the_layout_in_memory_changes_no_result(device: LocalDevice) -> None:
     check_network(device, "torch", "layout=channels_last")
 
 
-def check_network(device: LocalDevice, name: str, options: str = "") -> None:
+def check_network(
+    device: LocalDevice, name: str, options: str = "", tolerance: float = 1e-4
+) -> None:
     spec = MobileNetV3(classes=10, resolutions=(64,))
     bare = spec.graph(spec.space.smallest)
     graph = Graph(bare.name, bare.inputs, bare.nodes, random_weights(bare, 7))
@@ -137,7 +141,7 @@ def check_network(device: LocalDevice, name: str, options: str = "") -> None:
     assert outputs.shape == (3, 2, 10)
     for got, batch in zip(outputs, inputs, strict=True):
         want = evaluate(graph, graph.weights, {"input": batch})
-        assert relative_difference(got, want) <= 1e-4
+        assert relative_difference(got, want) <= tolerance
 
 
 @each_runtime
@@ -230,9 +234,39 @@ def test_torch_without_a_gpu_says_so(device: LocalDevice) -> None:
     assert session_folders(device) == []
 
 
+def test_onnx_runtime_without_cuda_says_so(device: LocalDevice) -> None:
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    with (
+        pytest.raises(RuntimeMissingError, match=r"without CUDA; install onnxruntime-gpu there"),
+        AgentSession(device, find_runtime("onnxruntime"), options="provider=cuda"),
+    ):
+        pass
+    assert session_folders(device) == []
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
-def test_torch_times_and_computes_on_a_gpu(device: LocalDevice) -> None:
-    check_network(device, "torch", "device=cuda")
+@pytest.mark.parametrize(("name", "options"), ON_GPU)
+def test_a_gpu_computes_what_torch_computes(device: LocalDevice, name: str, options: str) -> None:
+    try:
+        check_network(device, name, options, tolerance=1e-2)  # TF32 has ten bits
+    except RuntimeMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+@pytest.mark.parametrize(("name", "options"), ON_GPU)
+def test_a_gpu_times_models(device: LocalDevice, name: str, options: str) -> None:
+    runtime = find_runtime(name)
+    try:
+        with AgentSession(device, runtime, options=options) as agent:
+            models = [agent.place(runtime.write(reference_graph())) for _ in range(3)]
+            jobs = [MeasureJob((models[0],)), MeasureJob((models[1], models[2]), evict_mb=5)]
+            answers = list(agent.measure(jobs))
+    except RuntimeMissingError as error:
+        pytest.skip(str(error))
+    for timing in (*answers[0], *answers[1]):
+        check(timing)
 
 
 def test_a_full_disk_on_the_host_is_an_error(device: LocalDevice) -> None:
