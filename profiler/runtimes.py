@@ -17,7 +17,7 @@ class Runtime:
         name: in conditions and on the command line.
         suffix: of its model files.
         channels_last: whether its models take (batch, height, width, channels).
-        distribution: the Python distribution that brings it to a device.
+        distribution: what pip has to install to bring it to a device.
         writer: writes a graph for it, for a batch size, and knows its own version.
         options: that a condition may give it, the first being its default.
         framed: by which of them operators have to be measured between neighbours, because it
@@ -107,6 +107,16 @@ RUNTIMES: Mapping[str, Runtime] = {
         writer=_onnx,
         options=("", "optimization=extended", "provider=cuda"),
         framed=("", "provider=cuda"),
+    ),
+    # LiteRT's older name, which ends with 2.14: what old boards still carry.
+    "tflite-runtime": Runtime(
+        "tflite-runtime",
+        ".tflite",
+        channels_last=True,
+        distribution="'numpy<2' tflite-runtime",
+        writer=_tflite,
+        shipped=False,
+        extra="litert",
     ),
     "torch": Runtime(
         "torch",

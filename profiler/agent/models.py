@@ -73,8 +73,10 @@ def import_runtime(called: str) -> Runtime:
     """
     name, _, text = called.partition(":")
     options = dict(pair.partition("=")[::2] for pair in text.split(",")) if text else {}
-    if name == "litert" and not options:
-        return _import_litert()
+    if called == "litert":
+        return _import_tflite("ai-edge-litert", "ai_edge_litert")
+    if called == "tflite-runtime":
+        return _import_tflite("tflite-runtime", "tflite_runtime")
     if name == "onnxruntime":
         return _import_onnxruntime(
             options.get("optimization", "all"), options.get("provider", "cpu")
@@ -87,14 +89,9 @@ def import_runtime(called: str) -> Runtime:
     raise ImportError(f"this agent knows no runtime {called!r}")
 
 
-def _import_litert() -> Runtime:
-    try:
-        module = importlib.import_module("ai_edge_litert.interpreter")
-        distribution = "ai-edge-litert"
-    except ImportError:
-        # The older name of the same interpreter, which old devices still carry.
-        module = importlib.import_module("tflite_runtime.interpreter")
-        distribution = "tflite-runtime"
+def _import_tflite(distribution: str, package: str) -> Runtime:
+    """Import one of the two packages that the interpreter of TFLite files has come in."""
+    module = importlib.import_module(f"{package}.interpreter")
 
     def load(path: Path, threads: int) -> Model:
         return _LiteRtModel(module.Interpreter(str(path), num_threads=threads))

@@ -43,6 +43,14 @@ def profile(
         str,
         typer.Option("--options", help="Of the runtime, such as optimization=extended."),
     ] = "",
+    python: Annotated[
+        str,
+        typer.Option(
+            "--python",
+            help="Interpreter that has the runtime, such as that of another environment.",
+            show_default="the device's own",
+        ),
+    ] = "",
     passes: Annotated[
         int, typer.Option("--passes", min=1, max=100, help="Processes that time each operator.")
     ] = 3,
@@ -78,7 +86,7 @@ def profile(
 
     found = find_runtime(runtime)
     found.check_options(options)
-    target, name = find_device(device), table or _default_name(device, runtime, options)
+    target, name = find_device(device, python), table or _default_name(device, runtime, options)
     condition = Condition(runtime, threads, options=options)
     operators, graphs = _wanted(supernet, op or [], networks)
     plan = make_plan(
