@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..tables.errors import FormatError, RuntimeMissingError, UnknownNameError
 from ..tables.graph import Graph
+from ..tables.operator import DTYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Runtime:
         options: that a condition may give it, the first being its default.
         framed: by which of them operators have to be measured between neighbours, because it
             converts layouts and merges operators across them (``tables.framing``).
+        dtypes: that its writer writes.
         shipped: whether its model files are what a specialization is shipped as.
         extra: the extra of ``sartor`` that its writer needs.
     """
@@ -33,6 +35,7 @@ class Runtime:
     writer: Callable[[], Writer]
     options: tuple[str, ...] = ("",)
     framed: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = DTYPES
     shipped: bool = True
     extra: str = ""
 
@@ -42,9 +45,18 @@ class Runtime:
             known = ", ".join(map(repr, self.options[1:])) or "no options"
             raise FormatError(f"{self.name} takes {known} here, not {options!r}")
 
-    def frames(self, options: str) -> bool:
-        """Whether operators have to be measured between neighbours, given these options."""
-        return options in self.framed
+    def check_dtype(self, dtype: str) -> None:
+        """Raise FormatError if a condition has a data type that the runtime's writer has not."""
+        if dtype not in self.dtypes:
+            raise FormatError(f"{self.name} takes {', '.join(self.dtypes)} here, not {dtype!r}")
+
+    def frames(self, options: str, dtype: str = "float32") -> bool:
+        """Whether operators have to be measured between neighbours.
+
+        A runtime that needs frames for some options needs them for other data types whatever the
+        options: what it converts at the ends of a model, it does not convert inside a network.
+        """
+        return options in self.framed or (dtype != "float32" and bool(self.framed))
 
     def write(self, graph: Graph, batch: int = 1) -> bytes:
         """Write a graph as a model of this runtime.
@@ -124,6 +136,7 @@ RUNTIMES: Mapping[str, Runtime] = {
         channels_last=False,
         distribution="torch",
         writer=_torch,
+        dtypes=("float32",),
         options=("", "layout=channels_last", "device=cuda", "device=cuda,layout=channels_last"),
         shipped=False,
     ),

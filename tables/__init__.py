@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .atomic import write_atomically
     from .calibration import Calibration, Prediction, calibrate
     from .difference import Difference
+    from .dtypes import common_dtype, graph_with_dtype, with_dtype
     from .errors import SartorError
     from .formats.json_lines import read_json_lines, write_json_lines
     from .graph import Graph, GraphBuilder, Node, Weights, single_operator_graph
@@ -50,6 +51,9 @@ _HOMES = {
     "Weights": "graph",
     "Window": "measurement",
     "calibrate": "calibration",
+    "common_dtype": "dtypes",
+    "graph_with_dtype": "dtypes",
+    "with_dtype": "dtypes",
     "kind_of": "kinds",
     "multiply_adds": "kinds",
     "output_shape": "kinds",
@@ -86,11 +90,14 @@ __all__ = [
     "Weights",
     "Window",
     "calibrate",
+    "common_dtype",
+    "graph_with_dtype",
     "kind_of",
     "multiply_adds",
     "output_shape",
     "read_json_lines",
     "single_operator_graph",
+    "with_dtype",
     "write_atomically",
     "write_json_lines",
 ]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .ballast import Ballast, HostBallast
+from .inputs import TENSOR_DTYPES, made_up
 
 Array = NDArray[np.float32]
 
@@ -152,7 +153,7 @@ class _LiteRtModel:
         self._outputs = [detail["index"] for detail in interpreter.get_output_details()]
         rng = np.random.default_rng(0)
         for detail in interpreter.get_input_details():
-            values = rng.standard_normal(detail["shape"], np.float32)
+            values = made_up(detail["name"], detail["shape"], detail["dtype"], rng)
             interpreter.set_tensor(detail["index"], values)
         self.run: Callable[[], None] = interpreter.invoke
 
@@ -176,11 +177,12 @@ class _OnnxRuntimeModel:
         self._inputs, self._outputs, self._tensors = [], [], []
         rng = np.random.default_rng(0)
         for value in session.get_inputs():
-            self._inputs.append(rng.standard_normal(value.shape, np.float32))
+            dtype = TENSOR_DTYPES.get(value.type)
+            self._inputs.append(made_up(value.name, value.shape, dtype, rng))
             self._tensors.append(module.OrtValue.ortvalue_from_numpy(self._inputs[-1]))
             self._binding.bind_ortvalue_input(value.name, self._tensors[-1])
         for value in session.get_outputs():
-            self._outputs.append(np.empty(value.shape, np.float32))
+            self._outputs.append(np.empty(value.shape, TENSOR_DTYPES[value.type]))
             self._tensors.append(module.OrtValue.ortvalue_from_numpy(self._outputs[-1]))
             self._binding.bind_ortvalue_output(value.name, self._tensors[-1])
 
@@ -192,9 +194,11 @@ class _OnnxRuntimeModel:
             _rewrite(array)
 
     def infer(self, batch: Array) -> Array:
+        if self._inputs[0].dtype.kind != "f":
+            raise ValueError(f"the model reads {self._inputs[0].dtype}, not floating point")
         self._inputs[0][...] = batch
         self.run()
-        return np.array(self._outputs[0])
+        return np.array(self._outputs[0], np.float32)
 
 
 def _rewrite(array: NDArray[Any]) -> None:

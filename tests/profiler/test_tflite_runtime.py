@@ -15,6 +15,7 @@ from sartor.profiler.reference import reference_graph
 from sartor.profiler.writers.weights import random_weights
 from sartor.tables.errors import RuntimeMissingError
 from sartor.tables.graph import Graph
+from sartor.tables.kinds import KINDS
 from sartor.tables.operator import Operator
 from sartor.tables.provenance import Condition
 from sartor.tables.store import Store
@@ -65,6 +66,26 @@ def test_it_is_measured_in_an_environment_of_its_own(
     facts = dict(table.provenance.facts)
     assert facts["numpy"].startswith("1.")
     assert "ai-edge-litert" not in facts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+def test_it_runs_every_kind_of_operator_in_every_data_type(
+    old_device: LocalDevice, tmp_path: Path, dtype: str
+) -> None:
+    kinds = (
+        *OPERATORS,
+        Operator.parse("add/16x14x14,16x14x14/-/relu/float32"),
+        Operator.parse("dense/16x2x2/out=10/none/float32"),
+        Operator.parse("global_average_pool/16x14x14/-/none/float32"),
+    )
+    assert {operator.kind for operator in kinds} == set(KINDS)
+    plan = make_plan(kinds, passes=1, dtype=dtype)
+    condition = Condition("tflite-runtime", dtype=dtype)
+    with Store.open(tmp_path / "store.db") as store:
+        report = collect(old_device, store, "old", plan, condition, np.random.default_rng(0))
+        assert set(store.load("old").rows) == set(plan.operators)
+    assert report.failures == {}
 
 
 @pytest.mark.slow
