@@ -44,9 +44,12 @@ class Int8Nodes:
             self.constants[name] = numpy_helper.from_array(np.asarray(values, order="C"), name)
         return name
 
-    def add(self, kind: str, inputs: list[str], result: str, **attributes: int) -> str:
-        """Append a node and return its result."""
-        self.nodes.append(helper.make_node(kind, inputs, [result], name=result, **attributes))
+    def add(self, kind: str, inputs: list[str], result: str, axis: int | None = None) -> str:
+        """Append a node and return its result; ``axis`` is that of its scales."""
+        node = helper.make_node(kind, inputs, [result], name=result)
+        if axis is not None:
+            node.attribute.append(helper.make_attribute("axis", axis))
+        self.nodes.append(node)
         return result
 
 
@@ -131,18 +134,19 @@ def _parameters(
     """Store weights (output channels first) and biases, and write what dequantises them."""
     weight, bias = (numpy_helper.to_array(constants[name]) for name in names)
     stored = store_weights(weight, bias, 0, read)
-    found = []
-    for name, values, scales in zip(
-        names,
-        (stored.weight, stored.bias),
-        (stored.weight_scales, stored.bias_scales),
-        strict=True,
-    ):
+
+    def dequantised(
+        name: str, values: NDArray[np.int8] | NDArray[np.int32], scales: NDArray[np.float32]
+    ) -> str:
         zeros = np.zeros(len(scales), values.dtype)
         parts = [
             model.store(name, values),
             model.store(f"{name}/step", scales),
             model.store(f"{name}/zero", zeros),
         ]
-        found.append(model.add("DequantizeLinear", parts, f"{name}/real", axis=0))
-    return found
+        return model.add("DequantizeLinear", parts, f"{name}/real", axis=0)
+
+    return [
+        dequantised(names[0], stored.weight, stored.weight_scales),
+        dequantised(names[1], stored.bias, stored.bias_scales),
+    ]
