@@ -30,7 +30,7 @@ from .archive import AGENT_PACKAGE, agent_archive
 from .messages import Hello, MeasureJob, Refusal, Timing, read_hello, read_timings
 from .runtimes import Runtime
 
-_START_TIMEOUT_S = 120
+_START_TIMEOUT_S = 300  # reading hundreds of megabytes of torch from a slow disk takes minutes
 _JOB_TIMEOUT_S = 120
 _MODEL_TIMEOUT_S = 5
 _RUN_TIMEOUT_S = 1
