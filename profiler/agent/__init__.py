@@ -16,8 +16,8 @@ input and writes events to standard output, one JSON object a line, in the order
     → {"job": 4, "infer": "gone.tflite", …}
     ← {"job": 4, "error": "ValueError: Could not open …"}
 
-Where the runtime is missing, or cannot run as it was asked to (on a GPU, say), it says so instead of
-hello, and what to do where it knows that, and ends::
+Where the runtime is missing, or cannot run as it was asked to (on a GPU, say), it says so instead
+of hello, and what to do where it knows that, and ends::
 
     ← {"event": "missing", "error": "torch 2.13.0 finds no GPU to run on", "advice": "check …"}
 
