@@ -45,7 +45,9 @@ STORE = Path(__file__).resolve().parent.parent / "build" / "prediction.sqlite"
 CONDITIONS = tuple(
     ":".join(filter(None, (name, options)))
     for name, runtime in sorted(RUNTIMES.items())
+    if runtime.shipped
     for options in runtime.options
+    if not options.endswith("cuda")
 )
 
 Floats = NDArray[np.float64]

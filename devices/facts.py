@@ -20,7 +20,8 @@ _FILES = (
     "/proc/device-tree/model",
     "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
 )
-_DISTRIBUTIONS = ("ai-edge-litert", "numpy", "onnxruntime", "tflite-runtime")
+_RUNTIMES = ("ai-edge-litert", "onnxruntime", "onnxruntime-gpu", "tflite-runtime", "torch")
+_DISTRIBUTIONS = ("numpy", *_RUNTIMES)
 _ASK_PYTHON = f"""
 import json, platform
 from importlib import metadata

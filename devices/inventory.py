@@ -9,8 +9,13 @@ from .local import LocalDevice
 DEVICES = ("local",)
 
 
-def find_device(name: str) -> Device:
-    """Return the device of a name; UnknownNameError when there is none."""
+def find_device(name: str, python: str = "") -> Device:
+    """Return the device of a name; UnknownNameError when there is none.
+
+    Args:
+        name: as users write it.
+        python: the interpreter that is to run agents there, if not the device's usual one.
+    """
     if name != LocalDevice.name:
         raise UnknownNameError("device", name, DEVICES)
-    return LocalDevice()
+    return LocalDevice(python=python)

@@ -28,14 +28,14 @@ class LocalDevice:
     Attributes:
         name: ``local``.
         root: for our files, by default below the user's cache folder.
-        python: the interpreter that runs this process.
+        python: that runs agents, by default the interpreter that runs this process.
     """
 
     name = "local"
-    python = sys.executable
 
-    def __init__(self, root: Path | None = None) -> None:
+    def __init__(self, root: Path | None = None, python: str = "") -> None:
         self.root = PurePosixPath(root or _cache_folder() / "sartor" / "device")
+        self.python = python or sys.executable
 
     def run(self, argv: Sequence[str], timeout_s: float) -> Completed:
         """Run a program to its end; see ``Device.run``."""

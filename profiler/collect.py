@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..devices.device import Device
+from ..tables.errors import FormatError
 from ..tables.measurement import Window
 from ..tables.provenance import Condition
 from ..tables.subject import Network, Subject
@@ -65,6 +66,7 @@ def collect(
         tell: is called with what is being waited for.
 
     Raises:
+        FormatError: plan and condition are of different data types, or the runtime cannot run so.
         DeviceDisturbedError: the device did not become quiet.
         StoreBusyError: another collector is filling the table.
         StoreError: the table holds measurements of other circumstances, or cannot be written.
@@ -72,6 +74,11 @@ def collect(
         AgentError: agents die whatever they measure.
         DeviceError: the device is gone.
     """
+    if plan.dtype != condition.dtype:
+        raise FormatError(
+            f"the plan's operators are {plan.dtype} and the condition is {condition.dtype}; "
+            "give make_plan the condition's dtype"
+        )
     started = time.monotonic()
     health_before = wait_until_quiet(device, patience_s, tell)
     store.create(table, identify(device, condition))

@@ -20,6 +20,7 @@ def identify(device: Device, condition: Condition) -> Provenance:
     """
     runtime = find_runtime(condition.runtime)
     runtime.check_options(condition.options)
+    runtime.check_dtype(condition.dtype)
     with AgentSession(device, runtime, condition.threads, condition.options) as session:
         hello = session.hello
     return Provenance(

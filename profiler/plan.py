@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..tables.dtypes import common_dtype, graph_with_dtype, with_dtype
 from ..tables.errors import FormatError
 from ..tables.framing import Part, framing, subject_graph
 from ..tables.graph import Graph
@@ -16,7 +17,7 @@ from ..tables.subject import Network, Subject
 Done = Collection[tuple[str, int]]
 """(text of the subject, pass) of each window that there is, as a store lists them."""
 
-_BYTES = 4  # of a float32
+_BYTES = {"float32": 4, "float16": 2, "int8": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,9 @@ class Target:
     def memory_mb(self) -> float:
         """How much memory its weights and activations take, in megabytes, for one sample."""
         activations = sum(map(math.prod, self.graph.shapes.values()))
-        return _BYTES * (self.graph.parameters + activations) / 1e6
+        return (
+            _BYTES[common_dtype(self.graph.operators)] * (self.graph.parameters + activations) / 1e6
+        )
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Plan:
 
     Raises:
         FormatError: nothing to measure, no passes, or two networks of one name.
+        GraphError: operators of different data types.
     """
 
     operators: tuple[Operator, ...]
@@ -62,11 +66,19 @@ class Plan:
         names = [graph.name for graph in self.networks]
         if twice := [name for name in names if names.count(name) > 1]:
             raise FormatError(f"two networks are called {twice[0]!r}")
+        common_dtype(
+            (*self.operators, *(one for graph in self.networks for one in graph.operators))
+        )
+
+    @property
+    def dtype(self) -> str:
+        """The data type of everything in the plan."""
+        return self.operators[0].dtype
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
         """All subjects with their graphs: operators first, then networks."""
-        single = [Target(subject, subject_graph(subject)) for subject in self._subjects]
+        single = [Target(subject, subject_graph(subject, self.dtype)) for subject in self._subjects]
         whole = [Target(Network(graph.name, graph.operators), graph) for graph in self.networks]
         return (*single, *whole)
 
@@ -92,6 +104,7 @@ def make_plan(
     *,
     framed: bool = False,
     most_passes: int = 0,
+    dtype: str | None = None,
 ) -> Plan:
     """Plan to measure operators, and networks with all their operators.
 
@@ -102,8 +115,12 @@ def make_plan(
         passes: windows of each subject.
         framed: whether operators are measured between neighbours (``tables.framing``).
         most_passes: how many a subject gets while its latency is not steady.
+        dtype: to convert everything to; None to measure it as it is.
     """
     graphs = tuple(sorted(networks, key=lambda graph: graph.name))
+    if dtype is not None:
+        operators = [with_dtype(operator, dtype) for operator in operators]
+        graphs = tuple(graph_with_dtype(graph, dtype) for graph in graphs)
     wanted = set(operators).union(*(graph.operators for graph in graphs))
     return Plan(tuple(sorted(wanted)), graphs, passes, framed, most_passes)
 

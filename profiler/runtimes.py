@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..tables.errors import FormatError, RuntimeMissingError, UnknownNameError
 from ..tables.graph import Graph
+from ..tables.operator import DTYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +18,14 @@ class Runtime:
         name: in conditions and on the command line.
         suffix: of its model files.
         channels_last: whether its models take (batch, height, width, channels).
-        distribution: the Python distribution that brings it to a device.
+        distribution: what pip has to install to bring it to a device.
         writer: writes a graph for it, for a batch size, and knows its own version.
         options: that a condition may give it, the first being its default.
         framed: by which of them operators have to be measured between neighbours, because it
             converts layouts and merges operators across them (``tables.framing``).
+        dtypes: that its writer writes.
+        shipped: whether its model files are what a specialization is shipped as.
+        extra: the extra of ``sartor`` that its writer needs.
     """
 
     name: str
@@ -31,6 +35,9 @@ class Runtime:
     writer: Callable[[], Writer]
     options: tuple[str, ...] = ("",)
     framed: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = DTYPES
+    shipped: bool = True
+    extra: str = ""
 
     def check_options(self, options: str) -> None:
         """Raise FormatError if a condition has options that the runtime does not know."""
@@ -38,9 +45,18 @@ class Runtime:
             known = ", ".join(map(repr, self.options[1:])) or "no options"
             raise FormatError(f"{self.name} takes {known} here, not {options!r}")
 
-    def frames(self, options: str) -> bool:
-        """Whether operators have to be measured between neighbours, given these options."""
-        return options in self.framed
+    def check_dtype(self, dtype: str) -> None:
+        """Raise FormatError if a condition has a data type that the runtime's writer has not."""
+        if dtype not in self.dtypes:
+            raise FormatError(f"{self.name} takes {', '.join(self.dtypes)} here, not {dtype!r}")
+
+    def frames(self, options: str, dtype: str = "float32") -> bool:
+        """Whether operators have to be measured between neighbours.
+
+        A runtime that needs frames for some options needs them for other data types whatever the
+        options: what it converts at the ends of a model, it does not convert inside a network.
+        """
+        return options in self.framed or (dtype != "float32" and bool(self.framed))
 
     def write(self, graph: Graph, batch: int = 1) -> bytes:
         """Write a graph as a model of this runtime.
@@ -61,7 +77,7 @@ class Runtime:
         except ImportError as error:
             raise RuntimeMissingError(
                 f"cannot write {self.suffix} files on this host: {error}; "
-                f"install what {self.name} needs: pip install 'sartor[{self.name}]'"
+                f"install what {self.name} needs: pip install 'sartor[{self.extra or self.name}]'"
             ) from error
 
 
@@ -85,6 +101,12 @@ def _onnx() -> Writer:
     return Writer(onnx_bytes, WRITER_VERSION)
 
 
+def _torch() -> Writer:
+    from .writers.torch_graph import WRITER_VERSION, torch_bytes
+
+    return Writer(torch_bytes, WRITER_VERSION)
+
+
 RUNTIMES: Mapping[str, Runtime] = {
     "litert": Runtime(
         "litert", ".tflite", channels_last=True, distribution="ai-edge-litert", writer=_tflite
@@ -95,8 +117,28 @@ RUNTIMES: Mapping[str, Runtime] = {
         channels_last=False,
         distribution="onnxruntime",
         writer=_onnx,
-        options=("", "optimization=extended"),
-        framed=("",),
+        options=("", "optimization=extended", "provider=cuda"),
+        framed=("", "provider=cuda"),
+    ),
+    # LiteRT's older name, which ends with 2.14: what old boards still carry.
+    "tflite-runtime": Runtime(
+        "tflite-runtime",
+        ".tflite",
+        channels_last=True,
+        distribution="'numpy<2' tflite-runtime",
+        writer=_tflite,
+        shipped=False,
+        extra="litert",
+    ),
+    "torch": Runtime(
+        "torch",
+        ".npz",
+        channels_last=False,
+        distribution="torch",
+        writer=_torch,
+        dtypes=("float32",),
+        options=("", "layout=channels_last", "device=cuda", "device=cuda,layout=channels_last"),
+        shipped=False,
     ),
 }
 

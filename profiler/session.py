@@ -30,7 +30,7 @@ from .archive import AGENT_PACKAGE, agent_archive
 from .messages import Hello, MeasureJob, Refusal, Timing, read_hello, read_timings
 from .runtimes import Runtime
 
-_START_TIMEOUT_S = 120
+_START_TIMEOUT_S = 300  # reading hundreds of megabytes of torch from a slow disk takes minutes
 _JOB_TIMEOUT_S = 120
 _MODEL_TIMEOUT_S = 5
 _RUN_TIMEOUT_S = 1
@@ -194,10 +194,11 @@ class AgentSession:
     def _greet(self) -> Hello:
         event = self._read(_START_TIMEOUT_S)
         if event.get("event") == "missing":
+            python = self._device.python
+            install = f"install it there: {python} -m pip install {self._runtime.distribution}"
             raise RuntimeMissingError(
-                f"{self._device.python} on {self._device.name} cannot import "
-                f"{self._runtime.name}: {event['error']}; install it there: "
-                f"{self._device.python} -m pip install {self._runtime.distribution}"
+                f"{python} on {self._device.name} cannot import {self._runtime.name}: "
+                f"{event['error']}; {event.get('advice', install)}"
             )
         try:
             return read_hello(event)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .blocks import composed
     from .calibration import Calibration, Prediction, calibrate
     from .difference import Difference
+    from .dtypes import common_dtype, graph_with_dtype, with_dtype
     from .errors import SartorError
     from .formats.json_lines import read_json_lines, write_json_lines
     from .graph import Graph, GraphBuilder, Node, Weights, single_operator_graph
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
     from .table import LatencyTable, NetworkMeasurement, TableSummary
 
 _HOMES = {
-    "Framed": "subject",
-    "Frame": "subject",
-    "Difference": "difference",
     "Calibration": "calibration",
     "Condition": "provenance",
+    "Difference": "difference",
+    "Frame": "subject",
+    "Framed": "subject",
     "Graph": "graph",
     "GraphBuilder": "graph",
     "KINDS": "kinds",
@@ -54,13 +55,16 @@ _HOMES = {
     "Weights": "graph",
     "Window": "measurement",
     "calibrate": "calibration",
+    "common_dtype": "dtypes",
     "composed": "blocks",
+    "graph_with_dtype": "dtypes",
     "kind_of": "kinds",
     "multiply_adds": "kinds",
     "output_shape": "kinds",
     "parts": "kinds",
     "read_json_lines": "formats",
     "single_operator_graph": "graph",
+    "with_dtype": "dtypes",
     "write_atomically": "atomic",
     "write_json_lines": "formats",
 }
@@ -93,13 +97,16 @@ __all__ = [
     "Weights",
     "Window",
     "calibrate",
+    "common_dtype",
     "composed",
+    "graph_with_dtype",
     "kind_of",
     "multiply_adds",
     "output_shape",
     "parts",
     "read_json_lines",
     "single_operator_graph",
+    "with_dtype",
     "write_atomically",
     "write_json_lines",
 ]

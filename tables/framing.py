@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .dtypes import graph_with_dtype
 from .graph import Graph, GraphBuilder, single_operator_graph
 from .kinds import output_shape
 from .operator import Operator, Shape
@@ -69,14 +70,20 @@ def framing(operator: Operator) -> Framing:
     return Framing(Framed(operator), parts)
 
 
-def subject_graph(subject: Part) -> Graph:
-    """Build the model that is timed for a subject, with weights left to the writer."""
+def subject_graph(subject: Part, dtype: str = "float32") -> Graph:
+    """Build the model that is timed for a subject, with weights left to the writer.
+
+    Args:
+        subject: an operator, framed or not, or a frame.
+        dtype: of a frame; an operator has one of its own.
+    """
     if isinstance(subject, Operator):
         return single_operator_graph(subject)
     if isinstance(subject, Frame):
         builder, tensor = _opened(str(subject), subject.shape)
-        return _closed(builder, tensor)
-    return _framed_graph(str(subject), subject.operator)
+        return graph_with_dtype(_closed(builder, tensor), dtype)
+    framed = _framed_graph(str(subject), subject.operator)
+    return graph_with_dtype(framed, subject.operator.dtype)
 
 
 def _framed_graph(name: str, operator: Operator) -> Graph:
@@ -95,7 +102,8 @@ def _framed_graph(name: str, operator: Operator) -> Graph:
 def _before_addition(operator: Operator) -> Operator:
     """Return the convolution that an addition follows in its frame."""
     shape = operator.inputs[0]
-    return Operator("conv2d", (shape,), (("kernel", 1), ("out", shape[0]), ("stride", 1)))
+    attributes = (("kernel", 1), ("out", shape[0]), ("stride", 1))
+    return Operator("conv2d", (shape,), attributes, dtype=operator.dtype)
 
 
 def _on_image(operator: Operator) -> bool:

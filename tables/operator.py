@@ -11,7 +11,7 @@ Shape = tuple[int, ...]
 """One sample's activation, channels first and without the batch: (C, H, W) or (C,)."""
 
 ACTIVATIONS = ("none", "relu", "relu6", "hswish")
-DTYPES = ("float32",)
+DTYPES = ("float32", "float16", "int8")
 
 _NAME = "[a-z][a-z0-9_]*"
 _COUNT = "[1-9][0-9]*"
@@ -37,7 +37,8 @@ class Operator:
         inputs: shapes of the activations that it reads.
         attributes: (name, count) pairs, sorted by name; the kind tells which may be 0.
         activation: fused into the kernel, one of ``ACTIVATIONS``.
-        dtype: of activations and weights.
+        dtype: of activations and weights. With ``float16`` only the weights are stored so where
+            a runtime's models are deployed like that; ``int8`` has biases of 32 bits.
 
     Raises:
         FormatError: a field makes no sense by itself; whether the fields fit together is the

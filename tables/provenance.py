@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from .errors import FormatError
 from .operator import DTYPES
 
-_NAME = "[a-z][a-z0-9_]*"
+_NAME = "[a-z][a-z0-9_-]*"
 _COUNT = "[1-9][0-9]*"
 _TEXT = re.compile(
     f"({_NAME})/threads=({_COUNT}),batch=({_COUNT})/({'|'.join(DTYPES)})/(-|[a-z0-9_][a-z0-9_=,.-]*)"

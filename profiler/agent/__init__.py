@@ -16,6 +16,11 @@ input and writes events to standard output, one JSON object a line, in the order
     → {"job": 4, "infer": "gone.tflite", …}
     ← {"job": 4, "error": "ValueError: Could not open …"}
 
+Where the runtime is missing, or cannot run as it was asked to (on a GPU, say), it says so instead
+of hello, and what to do where it knows that, and ends::
+
+    ← {"event": "missing", "error": "torch 2.13.0 finds no GPU to run on", "advice": "check …"}
+
 Models of a job with ``evict_mb`` are timed in turns, cold, so much memory being read before each
 round; of any other job one after another, each again and again. Files are relative to ``FOLDER``. A
 model's file is deleted as soon as it is loaded, unless the job is to ``reuse`` it later; a model to

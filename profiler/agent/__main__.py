@@ -23,7 +23,10 @@ def main(runtime_name: str, threads: int, folder: Path) -> int:
 
             runtime = import_runtime(runtime_name)
         except ImportError as error:
-            emit({"event": "missing", "error": str(error)})
+            advice = getattr(error, "advice", None)
+            emit(
+                {"event": "missing", "error": str(error), **({"advice": advice} if advice else {})}
+            )
             return 1
         emit(hello(runtime_name, runtime.distribution, runtime.package))
         workbench = Workbench(runtime, threads, folder)

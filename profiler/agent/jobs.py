@@ -23,7 +23,6 @@ class Workbench:
     def __init__(self, runtime: Runtime, threads: int, folder: Path) -> None:
         self._runtime, self._threads, self._folder = runtime, threads, folder
         self._kept: dict[str, Model] = {}
-        self._ballast = np.zeros(0, np.uint8)
 
     def do(self, job: Mapping[str, Any]) -> dict[str, object]:
         """Do one job; its failure is an answer, too."""
@@ -57,11 +56,9 @@ class Workbench:
         window_ms, threads = job["window_ms"], self._threads
         if "evict_mb" not in job:
             return [time_window(one.run, window_ms, job["warmup_ms"], threads) for one in models]
-        size = int(1e6 * job["evict_mb"])
-        if len(self._ballast) < size:
-            self._ballast = np.ones(size, np.uint8)
-        evict = self._ballast[:size].max if size else int
-        return time_rounds(models, window_ms, threads, evict)
+        ballast, size = self._runtime.ballast, int(1e6 * job["evict_mb"])
+        ballast.touch(size)  # where it has to grow, it does so now
+        return time_rounds(models, window_ms, threads, lambda: ballast.touch(size))
 
     def _infer(self, job: Mapping[str, Any]) -> dict[str, object]:
         """Run a model on an array of batches: (runs, batch, …) in, (runs, batch, …) out."""

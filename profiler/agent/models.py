@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .ballast import Ballast, HostBallast
 from .inputs import TENSOR_DTYPES, made_up
 
 Array = NDArray[np.float32]
@@ -20,8 +22,13 @@ Array = NDArray[np.float32]
 class Model(Protocol):
     """A loaded model whose inputs hold made-up values from the start."""
 
-    def run(self) -> None:
-        """Run one inference on whatever the inputs hold."""
+    def run(self) -> int | None:
+        """Run one inference on whatever the inputs hold, to its end.
+
+        Returns:
+            How long it took in nanoseconds, by a clock of the processor that ran it, where that
+            has one; None where the caller's clock has to do.
+        """
 
     def refresh(self) -> None:
         """Write every input again, with the values that it holds."""
@@ -31,62 +38,110 @@ class Model(Protocol):
 
 
 class Runtime(NamedTuple):
-    """A runtime that this Python can import."""
+    """A runtime that this Python can import.
+
+    Attributes:
+        distribution: that brought it.
+        package: the folder of its package.
+        load: makes a model of a file, for so many threads.
+        ballast: in the memory where its models lie.
+    """
 
     distribution: str
     package: Path
     load: Callable[[Path, int], Model]
+    ballast: Ballast
+
+
+class UnusableError(ImportError):
+    """A runtime that is there, and cannot be used as it was asked for.
+
+    Attributes:
+        advice: what to do next.
+    """
+
+    def __init__(self, why: str, advice: str) -> None:
+        super().__init__(why)
+        self.advice = advice
 
 
 def import_runtime(called: str) -> Runtime:
-    """Import a runtime; ImportError when the device has none.
+    """Import a runtime; ImportError when the device has none, or none that runs like that.
 
     Args:
         called: the host's name for it, and its options after a colon where it has any:
             ``onnxruntime:optimization=extended``.
     """
-    name, _, options = called.partition(":")
-    if name == "litert" and not options:
-        return _import_litert()
+    name, _, text = called.partition(":")
+    options = dict(pair.partition("=")[::2] for pair in text.split(",")) if text else {}
+    if called == "litert":
+        return _import_tflite("ai-edge-litert", "ai_edge_litert")
+    if called == "tflite-runtime":
+        return _import_tflite("tflite-runtime", "tflite_runtime")
     if name == "onnxruntime":
-        return _import_onnxruntime(options.partition("optimization=")[2] or "all")
+        return _import_onnxruntime(
+            options.get("optimization", "all"), options.get("provider", "cpu")
+        )
+    if name == "torch":
+        from .torch_model import import_torch
+
+        device, layout = options.get("device", "cpu"), options.get("layout", "channels_first")
+        return import_torch(device, layout)
     raise ImportError(f"this agent knows no runtime {called!r}")
 
 
-def _import_litert() -> Runtime:
-    try:
-        module = importlib.import_module("ai_edge_litert.interpreter")
-        distribution = "ai-edge-litert"
-    except ImportError:
-        # The older name of the same interpreter, which old devices still carry.
-        module = importlib.import_module("tflite_runtime.interpreter")
-        distribution = "tflite-runtime"
+def _import_tflite(distribution: str, package: str) -> Runtime:
+    """Import one of the two packages that the interpreter of TFLite files has come in."""
+    module = importlib.import_module(f"{package}.interpreter")
 
     def load(path: Path, threads: int) -> Model:
         return _LiteRtModel(module.Interpreter(str(path), num_threads=threads))
 
-    return Runtime(distribution, _folder(module), load)
+    return Runtime(distribution, package_folder(module), load, HostBallast())
 
 
-def _import_onnxruntime(optimization: str) -> Runtime:
+def _import_onnxruntime(optimization: str, provider: str) -> Runtime:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     module = importlib.import_module("onnxruntime")
     level = getattr(module.GraphOptimizationLevel, f"ORT_ENABLE_{optimization.upper()}", None)
     if level is None:
         raise ImportError(f"ONNX Runtime knows no optimization {optimization!r}")
 
-    def load(path: Path, threads: int) -> Model:
+    def session_options(threads: int) -> Any:  # noqa: ANN401 (ONNX Runtime has no types)
         options = module.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
         options.graph_optimization_level = level
+        return options
+
+    def load(path: Path, threads: int) -> Model:
+        options = session_options(threads)
         session = module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         return _OnnxRuntimeModel(module, session)
 
-    return Runtime("onnxruntime", _folder(module), load)
+    distribution = _installed("onnxruntime", "onnxruntime-gpu")
+    if provider == "cuda":
+        from .onnx_cuda import cuda_runtime
+
+        return cuda_runtime(module, distribution, session_options)
+    if provider != "cpu":
+        raise UnusableError(f"ONNX Runtime is not run by {provider!r} here", "use cpu or cuda")
+    return Runtime(distribution, package_folder(module), load, HostBallast())
 
 
-def _folder(module: ModuleType) -> Path:
+def _installed(*distributions: str) -> str:
+    """Return the first of several distributions of one package that is there."""
+    for name in distributions:
+        try:
+            metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+        return name
+    raise ImportError(f"none of {', '.join(distributions)} is installed")
+
+
+def package_folder(module: ModuleType) -> Path:
+    """Return the folder that a package was imported from."""
     return Path(str(module.__file__)).resolve().parent
 
 
@@ -144,9 +199,11 @@ class _OnnxRuntimeModel:
             _rewrite(array)
 
     def infer(self, batch: Array) -> Array:
+        if self._inputs[0].dtype.kind != "f":
+            raise ValueError(f"the model reads {self._inputs[0].dtype}, not floating point")
         self._inputs[0][...] = batch
         self.run()
-        return np.array(self._binding.get_outputs()[0].numpy())
+        return np.array(self._binding.get_outputs()[0].numpy(), np.float32)
 
 
 def _rewrite(array: NDArray[Any]) -> None:

@@ -6,6 +6,10 @@ the clocks may cost). With more, the workers' waiting is part of the latency and
 nothing; there an inference is dropped when the kernel took a processor from any thread of this
 process (involuntary context switches).
 
+Where the model was run by a processor with a clock of its own (a GPU), that clock's time is the
+sample. Whether it was disturbed is still told by the thread that waited for it: by default CUDA's
+spins while it waits, so its CPU time is the wall time unless another program ran.
+
 A window goes on until it holds at least 5 clean samples. On a machine so busy that 20 were not
 enough for that, the fastest of the others stand in.
 """
@@ -43,15 +47,15 @@ class Samples(NamedTuple):
 class Timeable(Protocol):
     """A loaded model, ready to be run again and again."""
 
-    def run(self) -> None:
-        """Run one inference."""
+    def run(self) -> int | None:
+        """Run one inference; return its time in nanoseconds if a clock of its own took it."""
 
     def refresh(self) -> None:
         """Write the inputs anew, as whatever comes before the model in a network would."""
 
 
 def time_window(
-    run: Callable[[], object],
+    run: Callable[[], int | None],
     window_ms: float,
     warmup_ms: float,
     threads: int,
@@ -60,7 +64,7 @@ def time_window(
     """Run a model again and again for a while, timing every inference.
 
     Args:
-        run: one inference.
+        run: one inference; returns its time in nanoseconds if a clock of its own took it.
         window_ms: how long to sample, in milliseconds.
         warmup_ms: how long to run before, untimed; at least three inferences.
         threads: that the runtime uses.
@@ -146,14 +150,15 @@ class Recorder:
         """Whether more samples would be of no use."""
         return len(self._clean) + len(self._dropped) >= MAX_SAMPLES
 
-    def time(self, run: Callable[[], object]) -> int:
+    def time(self, run: Callable[[], int | None]) -> int:
         """Time one inference; return when it ended, in nanoseconds."""
         gauge, clock_ns = self._gauge, self._clock_ns
         before, start = gauge(), clock_ns()
-        run()
+        own_ns = run()
         end, after = clock_ns(), gauge()
         disturbed = self._preempted(end - start, after - before)
-        (self._dropped if disturbed else self._clean).append(end - start)
+        taken_ns = end - start if own_ns is None else own_ns
+        (self._dropped if disturbed else self._clean).append(taken_ns)
         return end
 
     def samples(self) -> Samples:

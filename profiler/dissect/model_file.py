@@ -12,6 +12,7 @@ from ..runtimes import RUNTIMES, Runtime, find_runtime
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+_FORMATS = (".tflite", ".onnx")
 _TFLITE_MARK = b"TFL3"
 _LARGEST_BYTES = 2**31 - 2**24
 """Weights that one protocol buffer can hold, with room for the rest."""
@@ -78,18 +79,20 @@ def parse_onnx(content: bytes) -> ModelProto | None:
 
 def _runtime_for(path: Path, name: str | None) -> Runtime:
     suffix = path.suffix.lower()
-    fitting = [runtime for runtime in RUNTIMES.values() if runtime.suffix == suffix]
-    if name is not None and (chosen := find_runtime(name)) not in fitting:
+    if suffix not in _FORMATS:
         raise ModelFileError(
-            f"{chosen.name} runs {chosen.suffix} files, and not {path.name}; "
-            "name another runtime, or none"
+            f"the name {path.name} does not tell the model's format; "
+            f"want a file named {', '.join(_FORMATS)}"
         )
-    if not fitting:
-        known = ", ".join(sorted({runtime.suffix for runtime in RUNTIMES.values()}))
+    if name is None:
+        return next(runtime for runtime in RUNTIMES.values() if runtime.suffix == suffix)
+    chosen = find_runtime(name)
+    if chosen.suffix != suffix:
+        runs = f"{chosen.suffix} files" if chosen.suffix in _FORMATS else "what Sartor wrote for it"
         raise ModelFileError(
-            f"the name {path.name} does not tell the model's format; want a file named {known}"
+            f"{chosen.name} runs {runs}, and not {path.name}; name another runtime, or none"
         )
-    return fitting[0] if name is None else chosen
+    return chosen
 
 
 def _format_of(content: bytes) -> str | None:

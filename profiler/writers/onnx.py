@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from ...tables.dtypes import common_dtype
 from ...tables.graph import Graph, Node, Weights
 from ...tables.kinds import kind_of, refuse_blocks
 from ...tables.operator import Operator, Shape
+from .onnx_int8 import in_int8
+from .ranges import activation_ranges
 from .weights import node_weights, random_weights
 
 WRITER_VERSION = 1
@@ -21,6 +24,7 @@ _OPSET = 17
 """The oldest with which every operator used here has its present meaning, and widely supported."""
 
 _IR_VERSION = 9
+_TYPES = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "int8": TensorProto.UINT8}
 _Attribute = int | float | list[int]
 _ACTIVATIONS: Mapping[str, str] = {"relu": "Relu", "relu6": "Clip", "hswish": "HardSwish"}
 
@@ -31,23 +35,32 @@ def onnx_bytes(graph: Graph, batch: int = 1) -> bytes:
     Inputs and outputs are (batch, channels, height, width) or (batch, channels), under the
     graph's names. The same graph gives the same bytes.
 
+    All operators of the graph have one data type. ``float16`` is half precision throughout, inputs
+    and output included; ``int8`` is what ``onnx_int8.py`` says, with made-up scales.
+
     Raises:
         GraphError: there is a block in the graph; only what it is made of can be written.
     """
     refuse_blocks(graph.operators, "the writer of ONNX")
+    dtype = common_dtype(graph.operators)
     weights = graph.weights or random_weights(graph, seed=0)
-    model = _Model()
+    model = _Model("float16" if dtype == "float16" else "float32")
     for node in graph.nodes:
         own = node_weights(weights, node.name, tuple(kind_of(node.operator).weights(node.operator)))
         _emit(_Site(model, node, own))
+    nodes, constants = model.nodes, model.constants
+    if dtype == "int8":
+        ranges = activation_ranges(graph, weights)
+        stored = in_int8(nodes, constants, (name for name, _ in graph.inputs), ranges)
+        nodes, constants = stored.nodes, stored.constants
     shapes = graph.shapes
     proto: ModelProto = helper.make_model(
         helper.make_graph(
-            model.nodes,
+            nodes,
             graph.name,
-            [_value(name, shape, batch) for name, shape in graph.inputs],
-            [_value(graph.output, shapes[graph.output], batch)],
-            list(model.constants.values()),
+            [_value(name, shape, batch, dtype) for name, shape in graph.inputs],
+            [_value(graph.output, shapes[graph.output], batch, dtype)],
+            list(constants.values()),
         ),
         opset_imports=[helper.make_opsetid("", _OPSET)],
         ir_version=_IR_VERSION,
@@ -60,8 +73,13 @@ def onnx_bytes(graph: Graph, batch: int = 1) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """Nodes and stored tensors of the file in the making."""
+    """Nodes and stored tensors of the file in the making.
 
+    Attributes:
+        dtype: of all numbers, ``float32`` or ``float16``.
+    """
+
+    dtype: str
     nodes: list[NodeProto] = field(default_factory=list)
     constants: dict[str, TensorProto] = field(default_factory=dict)
 
@@ -86,7 +104,7 @@ class _Site:
         """Store a tensor once under its scope, by default the node's name."""
         full = f"{self.node.name if scope is None else scope}.{name}"
         if full not in self.model.constants:
-            stored = np.ascontiguousarray(values, np.float32)
+            stored = np.ascontiguousarray(values, self.model.dtype)
             self.model.constants[full] = numpy_helper.from_array(stored, full)
         return full
 
@@ -174,8 +192,8 @@ def _squeeze_excite(site: _Site, result: str) -> None:
     site.add("Mul", [site.node.inputs[0], tensor], result)
 
 
-def _value(name: str, shape: Shape, batch: int) -> ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, *shape])
+def _value(name: str, shape: Shape, batch: int, dtype: str) -> ValueInfoProto:
+    return helper.make_tensor_value_info(name, _TYPES[dtype], [batch, *shape])
 
 
 _EMIT: Mapping[str, Callable[[_Site, str], None]] = {

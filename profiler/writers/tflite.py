@@ -10,10 +10,14 @@ import numpy as np
 from ai_edge_litert.schema_py_generated import ActivationFunctionType, Padding
 from numpy.typing import NDArray
 
+from ...tables.dtypes import common_dtype
 from ...tables.graph import Graph, Node, Weights
 from ...tables.kinds import kind_of, output_shape, refuse_blocks
 from ...tables.operator import Operator, Shape
 from .flat_model import FlatModel
+from .half_model import HalfModel
+from .int8_model import Int8Model
+from .ranges import activation_ranges
 from .weights import node_weights, random_weights
 
 WRITER_VERSION = 1
@@ -30,6 +34,10 @@ _ALONE = {"relu": "RELU", "relu6": "RELU6", "hswish": "HARD_SWISH"}
 def tflite_bytes(graph: Graph, batch: int = 1) -> bytes:
     """Write a graph as a TFLite file; a graph without weights gets random ones.
 
+    All its operators have one data type. ``float16`` stores weights in half precision
+    (``half_model.py``); ``int8`` is integers throughout, inputs and output included, with made-up
+    scales (``int8_model.py``).
+
     Inputs and outputs are (batch, height, width, channels) or (batch, channels), and carry the
     graph's names in the signature ``serving_default``. The same graph gives the same bytes.
 
@@ -38,7 +46,7 @@ def tflite_bytes(graph: Graph, batch: int = 1) -> bytes:
     """
     refuse_blocks(graph.operators, "the writer of TFLite")
     weights = graph.weights or random_weights(graph, seed=0)
-    model = FlatModel(f"sartor writer {WRITER_VERSION}")
+    model = _model(graph, weights)
     tensors = {
         name: model.activation(name, _channels_last(shape, batch)) for name, shape in graph.inputs
     }
@@ -49,6 +57,15 @@ def tflite_bytes(graph: Graph, batch: int = 1) -> bytes:
     return model.pack(
         {name: tensors[name] for name, _ in graph.inputs}, {graph.output: tensors[graph.output]}
     )
+
+
+def _model(graph: Graph, weights: Weights) -> FlatModel:
+    description, dtype = f"sartor writer {WRITER_VERSION}", common_dtype(graph.operators)
+    if dtype == "float16":
+        return HalfModel(description)
+    if dtype == "int8":
+        return Int8Model(description, activation_ranges(graph, weights))
+    return FlatModel(description)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +96,21 @@ class _Site:
         """Add a tensor between the node's operators; ``shape`` as (C, H, W)."""
         return self.model.activation(f"{self.node.name}/{name}", _channels_last(shape, self.batch))
 
-    def constant(self, name: str, values: NDArray[np.generic]) -> int:
+    def constant(self, name: str, values: NDArray[np.int32]) -> int:
         """Add a tensor that is stored in the file."""
         return self.model.constant(f"{self.node.name}/{name}", values)
+
+    def parameters(
+        self,
+        weight: NDArray[np.float32],
+        bias: NDArray[np.float32],
+        read: int,
+        prefix: str = "",
+        axis: int = 0,
+    ) -> list[int]:
+        """Store weights in TFLite's layout and biases, for a kernel that reads ``read``."""
+        names = (f"{self.node.name}/{prefix}weight", f"{self.node.name}/{prefix}bias")
+        return self.model.parameters(names, weight, bias, axis, read)
 
 
 def _emit(site: _Site) -> int:
@@ -100,7 +129,7 @@ def _conv2d(site: _Site, result: int, fused: int) -> int:
     stride = site.operator["stride"]
     return site.model.operator(
         "CONV_2D",
-        [padded, site.constant("weight", weight), site.constant("bias", site.weights["bias"])],
+        [padded, *site.parameters(weight, site.weights["bias"], padded)],
         result,
         "Conv2DOptions",
         padding=padding,
@@ -116,7 +145,7 @@ def _depthwise_conv2d(site: _Site, result: int, fused: int) -> int:
     stride = site.operator["stride"]
     return site.model.operator(
         "DEPTHWISE_CONV_2D",
-        [padded, site.constant("weight", weight), site.constant("bias", site.weights["bias"])],
+        [padded, *site.parameters(weight, site.weights["bias"], padded, axis=3)],
         result,
         "DepthwiseConv2DOptions",
         padding=padding,
@@ -158,10 +187,10 @@ def _dense(site: _Site, result: int, fused: int) -> int:
     out = site.operator["out"]
     # PyTorch flattens channels first, and here they lie last: the columns move.
     columns = site.weights["weight"].reshape(out, channels, height, width).transpose(0, 2, 3, 1)
-    weight = site.constant("weight", columns.reshape(out, -1))
+    weight, read = columns.reshape(out, -1), site.inputs[0]
     return site.model.operator(
         "FULLY_CONNECTED",
-        [site.inputs[0], weight, site.constant("bias", site.weights["bias"])],
+        [read, *site.parameters(weight, site.weights["bias"], read)],
         result,
         "FullyConnectedOptions",
         fusedActivationFunction=fused,
@@ -193,14 +222,14 @@ def _squeeze_excite(site: _Site, result: int, fused: int) -> int:
     """
     channels, middle = site.operator.inputs[0][0], site.operator["middle"]
     pooled = _pool(site, site.activation("pooled", (channels, 1, 1)))
-    squeezed = _pointwise(
-        site, pooled, "reduce", site.weights["reduce_bias"], middle, ActivationFunctionType.RELU
+    squeezed = site.activation("squeezed", (middle, 1, 1))
+    _pointwise(
+        site, pooled, "reduce", site.weights["reduce_bias"], squeezed, ActivationFunctionType.RELU
     )
     shifted_bias = site.weights["expand_bias"] + np.float32(3)
-    sixfold = _pointwise(
-        site, squeezed, "expand", shifted_bias, channels, ActivationFunctionType.RELU6
-    )
-    sixth = site.constant("sixth", np.array([1 / 6], np.float32))
+    sixfold = site.activation("sixfold", (channels, 1, 1))
+    _pointwise(site, squeezed, "expand", shifted_bias, sixfold, ActivationFunctionType.RELU6)
+    sixth = site.model.factor(f"{site.node.name}/sixth", 1 / 6)
     scale = site.model.operator(
         "MUL", [sixfold, sixth], site.activation("scale", (channels, 1, 1)), "MulOptions"
     )
@@ -210,14 +239,14 @@ def _squeeze_excite(site: _Site, result: int, fused: int) -> int:
 
 
 def _pointwise(
-    site: _Site, before: int, part: str, bias: NDArray[np.float32], out: int, fused: int
-) -> int:
+    site: _Site, read: int, part: str, bias: NDArray[np.float32], result: int, fused: int
+) -> None:
     """Write one of squeeze-and-excite's convolutions over a single pixel."""
-    weight = site.constant(f"{part}_weight", site.weights[f"{part}_weight"].transpose(0, 2, 3, 1))
-    return site.model.operator(
+    weight = site.weights[f"{part}_weight"].transpose(0, 2, 3, 1)
+    site.model.operator(
         "CONV_2D",
-        [before, weight, site.constant(f"{part}_bias", bias)],
-        site.activation(part, (out, 1, 1)),
+        [read, *site.parameters(weight, bias, read, prefix=f"{part}_")],
+        result,
         "Conv2DOptions",
         padding=Padding.SAME,
         strideH=1,

@@ -42,7 +42,9 @@ ThreadsOption = Annotated[
 ]
 RuntimesOption = Annotated[
     list[str] | None,
-    typer.Option("--runtime", help="Runtime, as often as you like.", show_default="all"),
+    typer.Option(
+        "--runtime", help="Runtime, as often as you like.", show_default="those of shipped models"
+    ),
 ]
 DataOption = Annotated[
     Path | None,
@@ -55,11 +57,12 @@ JsonOption = Annotated[
 
 
 def chosen_runtimes(named: list[str] | None) -> list[str]:
-    """Return the runtimes that were named, each once, or all there are.
+    """Return the runtimes that were named, each once, or all that models are shipped for.
 
     Raises:
         UnknownNameError: one of them is not known.
     """
     from ...profiler import RUNTIMES, find_runtime
 
-    return list(dict.fromkeys(find_runtime(name).name for name in named or sorted(RUNTIMES)))
+    shipped = sorted(name for name, runtime in RUNTIMES.items() if runtime.shipped)
+    return list(dict.fromkeys(find_runtime(name).name for name in named or shipped))

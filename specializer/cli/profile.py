@@ -56,6 +56,17 @@ def profile(
         str,
         typer.Option("--options", help="Of the runtime, such as optimization=extended."),
     ] = "",
+    dtype: Annotated[
+        str, typer.Option("--dtype", help="Data type: float32, float16 or int8.")
+    ] = "float32",
+    python: Annotated[
+        str,
+        typer.Option(
+            "--python",
+            help="Interpreter that has the runtime, such as that of another environment.",
+            show_default="the device's own",
+        ),
+    ] = "",
     passes: Annotated[
         int, typer.Option("--passes", min=1, max=100, help="Processes that time each operator.")
     ] = DEFAULT_PASSES,
@@ -106,10 +117,12 @@ def profile(
     Interrupt it at any time: the same command goes on where it stopped (a model begins anew).
     """
     if model is not None:
-        others = ("supernet", "op", "table", "networks", "store", "options", "most_passes")
-        _refuse(context, *others, "patience", "force", because="--model has none")
+        others = ("supernet", "op", "table", "networks", "store", "options", "dtype")
+        _refuse(context, *others, "most_passes", "patience", "force", because="--model has none")
         profile_model(
-            ModelRequest(model, device, runtime, threads, passes, tuple(shape or ()), plot, seed),
+            ModelRequest(
+                model, device, runtime, python, threads, passes, tuple(shape or ()), plot, seed
+            ),
             as_json=as_json,
         )
         return
@@ -123,11 +136,18 @@ def profile(
 
     found = find_runtime(runtime)
     found.check_options(options)
-    target, name = find_device(device), table or _default_name(device, runtime, options)
-    condition = Condition(runtime, threads, options=options)
-    operators, graphs = _wanted(supernet, op or [], networks)
+    found.check_dtype(dtype)
+    target = find_device(device, python)
+    name = table or _default_name(device, runtime, options, dtype)
+    condition = Condition(runtime, threads, dtype=dtype, options=options)
+    operators, graphs = _wanted(supernet, op or [], networks, dtype)
     plan = make_plan(
-        operators, graphs, passes, framed=found.frames(options), most_passes=most_passes
+        operators,
+        graphs,
+        passes,
+        framed=found.frames(options, dtype),
+        most_passes=most_passes,
+        dtype=dtype,
     )
     with Store.open(store) as opened, progress_bar() as bar:
         task = bar.add_task(f"profile {device}", total=plan.windows)
@@ -160,16 +180,19 @@ def _refuse(context: typer.Context, *names: str, because: str) -> None:
             raise typer.BadParameter(f"--{option} has no meaning here: {because}")
 
 
-def _default_name(device: str, runtime: str, options: str) -> str:
+def _default_name(device: str, runtime: str, options: str, dtype: str) -> str:
     """Name a table after what may not mix in one: ``local-onnxruntime-extended``."""
-    return "-".join(filter(None, (device, runtime, options.rpartition("=")[2])))
+    chosen = (pair.rpartition("=")[2] for pair in options.split(","))
+    other = "" if dtype == "float32" else dtype
+    return "-".join(filter(None, (device, runtime, *chosen, other)))
 
 
 def _wanted(
-    supernet: str, texts: list[str], networks: int
+    supernet: str, texts: list[str], networks: int, dtype: str
 ) -> tuple[Sequence[Operator], Sequence[Graph]]:
     """Find the operators and the networks to measure."""
     from ...tables import Operator, kind_of
+    from ...tables.errors import FormatError
     from ..cost import calibration_networks, reachable_operators
     from ..shipped import find_spec
 
@@ -177,6 +200,10 @@ def _wanted(
         parsed = [Operator.parse(text) for text in texts]
         for operator in parsed:
             kind_of(operator)
+            if operator.dtype != dtype:
+                raise FormatError(
+                    f"{operator} is not {dtype}; measure it with --dtype {operator.dtype}"
+                )
         return parsed, ()
     spec = find_spec(supernet)
     return reachable_operators(spec), calibration_networks(spec, networks)

@@ -30,6 +30,7 @@ class ModelRequest:
         path: to the model.
         device: name.
         runtime: name; None for the one that runs files of this name.
+        python: the interpreter that has it on the device; empty for the device's own.
         threads: that the runtime may use.
         passes: processes that time everything once each.
         shapes: of inputs, each NAME=1x3x224x224.
@@ -40,6 +41,7 @@ class ModelRequest:
     path: Path
     device: str
     runtime: str | None
+    python: str
     threads: int
     passes: int
     shapes: tuple[str, ...]
@@ -55,7 +57,7 @@ def profile_model(request: ModelRequest, *, as_json: bool) -> None:
     from ...profiler import measure_model, read_model
 
     shapes = dict(map(_shape, request.shapes))
-    device = find_device(request.device)
+    device = find_device(request.device, request.python)
     if request.plot is not None:
         _check_plot(request.plot)
     model = read_model(request.path, request.runtime)

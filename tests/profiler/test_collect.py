@@ -14,6 +14,7 @@ import pytest
 
 from sartor.devices import LocalDevice
 from sartor.profiler import Progress, collect, find_runtime, make_plan
+from sartor.profiler.reference import reference_graph
 from sartor.tables.difference import Difference
 from sartor.tables.errors import AgentError, FormatError, StoreBusyError, StoreError
 from sartor.tables.operator import Operator
@@ -46,7 +47,10 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(1)
 
 
-@pytest.mark.parametrize("condition", [CONDITION, Condition("onnxruntime", threads=2, batch=2)])
+@pytest.mark.parametrize(
+    "condition",
+    [CONDITION, Condition("onnxruntime", threads=2, batch=2), Condition("torch", batch=2)],
+)
 def test_a_table_holds_what_was_planned(
     device: LocalDevice, store: Store, condition: Condition
 ) -> None:
@@ -237,3 +241,34 @@ def test_operators_are_framed_where_a_runtime_fuses_across_them(
     assert 0 < row.median_ms < row.whole.median_ms
     assert table.latency_ms(add) < table.measurements[Framed(add)].median_ms
     assert store.find(TABLE).operators == len(table.rows) == 3  # and the addition's convolution
+
+
+@pytest.mark.parametrize("name", ["litert", "onnxruntime"])
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+def test_tables_of_other_data_types(
+    device: LocalDevice, store: Store, name: str, dtype: str
+) -> None:
+    texts = (
+        "add/24x12x12,24x12x12/-/none/float32",
+        "conv2d/16x24x24/kernel=1,out=96,stride=1/hswish/float32",
+        "squeeze_excite/24x12x12/middle=8/none/float32",
+    )
+    framed = find_runtime(name).frames("optimization=extended", dtype)
+    assert framed == (name == "onnxruntime")
+    plan = make_plan(
+        map(Operator.parse, texts), [reference_graph()], passes=2, framed=framed, dtype=dtype
+    )
+    report = collect(device, store, TABLE, plan, Condition(name, dtype=dtype), rng())
+    table = store.load(TABLE)
+    assert report.failures == {}
+    assert set(table.rows) >= set(plan.operators)
+    assert {operator.dtype for operator in table.rows} == {dtype}
+    assert table.provenance.condition.dtype == dtype
+
+
+def test_plan_and_condition_have_one_data_type(device: LocalDevice, store: Store) -> None:
+    with pytest.raises(FormatError, match="operators are float32 and the condition is int8"):
+        collect(device, store, TABLE, PLAN, Condition("litert", dtype="int8"), rng())
+    plan = make_plan(OPERATORS[:1], dtype="int8")
+    with pytest.raises(FormatError, match="torch takes float32 here, not 'int8'"):
+        collect(device, store, TABLE, plan, Condition("torch", dtype="int8"), rng())

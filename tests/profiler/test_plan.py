@@ -5,7 +5,7 @@ import pytest
 from sartor.profiler import Coverage, Plan, coverage, make_plan
 from sartor.profiler.reference import reference_graph
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
-from sartor.tables.errors import FormatError
+from sartor.tables.errors import FormatError, GraphError
 from sartor.tables.graph import single_operator_graph
 from sartor.tables.operator import Operator
 
@@ -44,3 +44,18 @@ def test_coverage_counts_what_the_plan_wants_and_nothing_else() -> None:
     assert coverage(plan, done) == Coverage(2, 1, 4, 2)
     assert coverage(plan, done).share == 0.5
     assert coverage(plan, ()).share == 0
+
+
+def test_a_plan_is_of_one_data_type_to_which_it_can_be_converted() -> None:
+    network = reference_graph()
+    plan = make_plan([ADD, POOL], [network], dtype="int8", framed=True)
+    assert plan.dtype == "int8"
+    for target in plan.targets:
+        assert {operator.dtype for operator in target.graph.operators} == {"int8"}
+    bytes_of = {
+        dtype: make_plan([ADD], dtype=dtype).targets[0].memory_mb
+        for dtype in ("float32", "float16", "int8")
+    }
+    assert bytes_of["float32"] == 2 * bytes_of["float16"] == 4 * bytes_of["int8"]
+    with pytest.raises(GraphError, match="one data type"):
+        Plan((ADD,), plan.networks)

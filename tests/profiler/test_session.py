@@ -8,7 +8,9 @@ import venv
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
+import torch
 
 from sartor.devices import LocalDevice
 from sartor.profiler import (
@@ -38,7 +40,8 @@ from .oracle import evaluate, relative_difference
 from .processes import agents_of
 
 pytestmark = pytest.mark.usefixtures("device")
-each_runtime = pytest.mark.parametrize("name", sorted(RUNTIMES))
+ON_GPU = [("onnxruntime", "provider=cuda"), ("torch", "device=cuda")]
+each_runtime = pytest.mark.parametrize("name", sorted(RUNTIMES.keys() - {"tflite-runtime"}))
 
 
 def session_folders(device: LocalDevice) -> list[str]:
@@ -121,7 +124,7 @@ def test_options_reach_the_runtime(device: LocalDevice) -> None:
         AgentSession(device, runtime, options="optimization=unheard-of"),
     ):
         pass
-    with pytest.raises(FormatError, match="takes 'optimization=extended' here, not 'fast'"):
+    with pytest.raises(FormatError, match=r"takes 'optimization=extended'.* here, not 'fast'"):
         runtime.check_options("fast")
 
 
@@ -129,17 +132,27 @@ def test_options_reach_the_runtime(device: LocalDevice) -> None:
 def test_a_network_computes_on_the_device_what_torch_computes(
     device: LocalDevice, name: str
 ) -> None:
+    check_network(device, name)
+
+
+def test_the_layout_in_memory_changes_no_result(device: LocalDevice) -> None:
+    check_network(device, "torch", "layout=channels_last")
+
+
+def check_network(
+    device: LocalDevice, name: str, options: str = "", tolerance: float = 1e-4
+) -> None:
     spec = MobileNetV3(classes=10, resolutions=(64,))
     bare = spec.graph(spec.space.smallest)
     graph = Graph(bare.name, bare.inputs, bare.nodes, random_weights(bare, 7))
     inputs = np.random.default_rng(0).standard_normal((3, 2, 3, 64, 64), np.float32)
     runtime = find_runtime(name)
-    with AgentSession(device, runtime) as agent:
+    with AgentSession(device, runtime, options=options) as agent:
         outputs = agent.infer(agent.place(runtime.write(graph, batch=2)), inputs)
     assert outputs.shape == (3, 2, 10)
     for got, batch in zip(outputs, inputs, strict=True):
         want = evaluate(graph, graph.weights, {"input": batch})
-        assert relative_difference(got, want) <= 1e-4
+        assert relative_difference(got, want) <= tolerance
 
 
 @each_runtime
@@ -220,6 +233,51 @@ def test_a_device_without_the_runtime_says_what_to_install(
     ):
         pass
     assert session_folders(device) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_torch_without_a_gpu_says_so(device: LocalDevice) -> None:
+    with (
+        pytest.raises(RuntimeMissingError, match=r"torch .* finds no GPU to run on; check nvidia"),
+        AgentSession(device, find_runtime("torch"), options="device=cuda"),
+    ):
+        pass
+    assert session_folders(device) == []
+
+
+def test_onnx_runtime_without_cuda_says_so(device: LocalDevice) -> None:
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    with (
+        pytest.raises(RuntimeMissingError, match=r"without CUDA; install onnxruntime-gpu there"),
+        AgentSession(device, find_runtime("onnxruntime"), options="provider=cuda"),
+    ):
+        pass
+    assert session_folders(device) == []
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+@pytest.mark.parametrize(("name", "options"), ON_GPU)
+def test_a_gpu_computes_what_torch_computes(device: LocalDevice, name: str, options: str) -> None:
+    try:
+        check_network(device, name, options, tolerance=1e-2)  # TF32 has ten bits
+    except RuntimeMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+@pytest.mark.parametrize(("name", "options"), ON_GPU)
+def test_a_gpu_times_models(device: LocalDevice, name: str, options: str) -> None:
+    runtime = find_runtime(name)
+    try:
+        with AgentSession(device, runtime, options=options) as agent:
+            models = [agent.place(runtime.write(reference_graph())) for _ in range(3)]
+            jobs = [MeasureJob((models[0],)), MeasureJob((models[1], models[2]), evict_mb=5)]
+            answers = list(agent.measure(jobs))
+    except RuntimeMissingError as error:
+        pytest.skip(str(error))
+    for timing in (*answers[0], *answers[1]):
+        check(timing)
 
 
 def test_a_full_disk_on_the_host_is_an_error(device: LocalDevice) -> None:

@@ -47,6 +47,15 @@ def test_lost_time_is_dropped_and_the_fastest_stand_in_where_nothing_else_is() -
     assert samples.samples_us[-1] < 30_000
 
 
+def test_a_processor_with_a_clock_of_its_own_gives_the_samples() -> None:
+    def run() -> int:
+        spin(0.0005)
+        return 7000
+
+    samples = time_window(run, window_ms=10, warmup_ms=0, threads=1)
+    assert set(samples.samples_us) == {7.0}
+
+
 def test_warming_up_is_not_timed() -> None:
     runs = 0
 

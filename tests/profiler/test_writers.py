@@ -3,16 +3,21 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import hypothesis.strategies as st
 import numpy as np
 import onnx
 import pytest
+import torch
 from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given, settings
 
+from sartor.profiler.agent.torch_model import _TorchModel
 from sartor.profiler.writers.onnx import onnx_bytes
 from sartor.profiler.writers.tflite import tflite_bytes
+from sartor.profiler.writers.torch_graph import torch_bytes
 from sartor.profiler.writers.weights import random_weights
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
 from sartor.tables.errors import GraphError
@@ -24,6 +29,7 @@ from .oracle import Array, evaluate, relative_difference
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 TOLERANCE = 1e-4
+LAYOUTS = (torch.contiguous_format, torch.channels_last)
 
 
 @st.composite
@@ -81,13 +87,37 @@ def test_an_operator_computes_the_same_in_both_runtimes_as_in_torch(
     assert relative_difference(run_onnxruntime(onnx_bytes(graph, batch), inputs), want) <= TOLERANCE
 
 
-@pytest.mark.parametrize("write", [tflite_bytes, onnx_bytes])
+@pytest.mark.parametrize("write", [tflite_bytes, onnx_bytes, torch_bytes])
 def test_a_block_is_refused_with_what_it_is_made_of(write: Callable[[Graph], bytes]) -> None:
     block = Operator.parse(
         "mbconv/8x7x7/expand=24,kernel=3,out=8,se=0,skip=1,stride=1/relu/float32"
     )
     with pytest.raises(GraphError, match=r"takes no block, and mbconv/.* made of: conv2d/8x7x7"):
         write(single_operator_graph(block))
+
+
+def run_torch(content: bytes, inputs: Mapping[str, Array], layout: torch.memory_format) -> Array:
+    """Run a graph as the agent does, on any number of inputs."""
+    with NamedTemporaryFile() as file, torch.inference_mode():
+        file.write(content)
+        file.flush()
+        model = _TorchModel(torch, Path(file.name), "cpu", layout)
+        for name, tensor in model._inputs.items():
+            tensor.copy_(torch.from_numpy(inputs[name]))
+        model.refresh()
+        return np.asarray(model._compute().numpy())
+
+
+@settings(max_examples=100)
+@given(operators(), st.integers(1, 3), st.sampled_from(LAYOUTS))
+def test_an_operator_computes_in_the_agent_what_it_computes_here(
+    operator: Operator, batch: int, layout: torch.memory_format
+) -> None:
+    graph = with_weights(single_operator_graph(operator))
+    inputs = random_inputs(graph, batch)
+    want = evaluate(graph, graph.weights, inputs)
+    got = run_torch(torch_bytes(graph, batch), inputs, layout)
+    assert relative_difference(got, want) <= TOLERANCE
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +137,7 @@ def test_a_network_computes_the_same_in_both_runtimes_as_in_torch(network: Graph
 def test_the_same_graph_gives_the_same_bytes(network: Graph) -> None:
     assert tflite_bytes(network) == tflite_bytes(network)
     assert onnx_bytes(network) == onnx_bytes(network)
+    assert torch_bytes(network) == torch_bytes(network)
 
 
 def test_graphs_without_weights_get_the_same_random_ones(network: Graph) -> None:

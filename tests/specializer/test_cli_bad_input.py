@@ -109,6 +109,12 @@ def test_an_unknown_supernet(command: str, chain: Chain, tmp_path: Path) -> None
     ("arguments", "complaint"),
     [
         (("profile", "--device", "locl"), "no device 'locl'; did you mean 'local'?"),
+        (("profile", "--dtype", "int4"), "litert takes float32, float16, int8 here, not 'int4'"),
+        (("profile", "--runtime", "torch", "--dtype", "int8"), "torch takes float32 here"),
+        (
+            ("profile", "--dtype", "int8", "--op", "dense/8x1x1/out=2/none/float32"),
+            "dense/8x1x1/out=2/none/float32 is not int8; measure it with --dtype float32",
+        ),
         (("profile", "--runtime", "litter"), "no runtime 'litter'; did you mean 'litert'?"),
         (("profile", "--op", "nonsense"), "'nonsense' is not KIND/SHAPES"),
         (("profile", "--op", "sum/3x3x3/-/none/float32"), "no kind of operator 'sum'; known: add"),

@@ -82,7 +82,7 @@ latencies_us = st.floats(0.125, 1e6, width=32)
 
 conditions = st.builds(
     Condition,
-    runtime=st.sampled_from(["litert", "onnxruntime"]),
+    runtime=st.sampled_from(["litert", "onnxruntime", "tflite-runtime"]),
     threads=st.integers(1, 64),
     batch=st.integers(1, 64),
     options=st.sampled_from(["", "xnnpack=0", "level=extended,arena=0"]),

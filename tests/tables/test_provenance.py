@@ -31,7 +31,7 @@ def test_text_round_trips(condition: Condition) -> None:
         "",
         "litert",
         "litert/threads=0,batch=1/float32/-",
-        "litert/threads=1,batch=1/float16/-",
+        "litert/threads=1,batch=1/float64/-",
         "litert/threads=1,batch=1/float32/",
         "LiteRT/threads=1,batch=1/float32/-",
         "litert/threads=1,batch=1/float32/a/b",
