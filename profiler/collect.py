@@ -12,6 +12,7 @@ import numpy as np
 
 from ..devices.device import Device
 from ..tables.errors import FormatError
+from ..tables.health import BatchHealth
 from ..tables.measurement import Window
 from ..tables.provenance import Condition
 from ..tables.subject import Network, Subject
@@ -51,7 +52,8 @@ def collect(
     A batch is in the store as soon as it is measured, and a network with its last visit of the
     pass, so this process and the agent may be killed at any moment: a rerun measures only what is
     missing. A subject that the runtime refuses, or that kills two agents, is given up with a reason
-    in the store; a rerun tries it once more.
+    in the store; a rerun tries it once more. With every batch the store learns how the device was;
+    one that was disturbed is measured again, unless ``patience_s`` is None.
 
     Args:
         device: to measure on.
@@ -61,8 +63,8 @@ def collect(
         condition: how the runtime is to run.
         rng: decides batches and their order.
         progress: is told after every subject.
-        patience_s: how long to wait, in seconds, before every pass, for a device that is too hot
-            or too busy; None to measure whatever it is like.
+        patience_s: how long to wait, in seconds, before every pass and after several disturbed
+            batches, for a device that is too hot or too busy; None to measure whatever it is like.
         tell: is called with what is being waited for.
 
     Raises:
@@ -95,6 +97,10 @@ def collect(
             reference=runtime.write(reference_graph(), condition.batch),
             keep=run.keep,
             give_up=run.give_up,
+            watch=run.watch,
+            pause=None
+            if patience_s is None
+            else partial(wait_until_quiet, device, patience_s, tell),
         )
         unsteady: Sequence[Target] = plan.targets
         for pass_index in range(max(plan.passes, plan.most_passes)):
@@ -115,6 +121,7 @@ def collect(
         failures=interleaving.failures,
         unsteady=tuple(target.subject for target in unsteady),
         agent_deaths=interleaving.deaths,
+        disturbed=interleaving.disturbed,
         seconds=seconds,
         busy_share=interleaving.busy_ms / 1000 / seconds,
         health_before=health_before,
@@ -155,6 +162,10 @@ class _Run:
         self.store.add_failure(self.table, subject, reason)
         self.failures += 1
         self._report(subject, pass_index)
+
+    def watch(self, health: BatchHealth) -> None:
+        """Put into the store how the device was during a batch."""
+        self.store.add_health(self.table, health)
 
     def _report(self, subject: Subject, pass_index: int) -> None:
         windows = self.resumed + self.measured

@@ -15,17 +15,21 @@ from typing import Generic
 
 from ..devices.device import Device
 from ..tables.errors import AgentError, DeviceError, DeviceTimeoutError, SartorError
+from ..tables.health import BatchHealth
 from ..tables.measurement import Window
 from .batches import VISITS, Batch, Item, Key
 from .messages import MeasureJob, Refusal, Timing
 from .runtimes import Runtime
 from .session import AgentSession
+from .vitals import between
 
 _WINDOW_MS = 8
 _ALONE_WINDOW_MS = 60  # at each visit: whole networks are few, and all predictions hang on them
 _ALONE_WARMUP_MS = 15
 _REFERENCE_WINDOW_MS = 40
 _WRITTEN_AHEAD = 2
+_REPEATS = 2  # of a disturbed batch
+_RESTLESS = 3  # disturbed batches on end, after which to wait for quiet
 _MAX_DEATHS_IN_A_ROW = 12  # finding the one of 128 models that kills agents takes 9
 
 
@@ -34,7 +38,9 @@ class Interleaving(Generic[Key]):
     """Takes passes over batches of items, each pass in a fresh agent.
 
     A window of the reference model stands before each batch. An item that the runtime refuses, or
-    that kills two agents, is given up, and left out of later passes.
+    that kills two agents, is given up, and left out of later passes. A batch during which the
+    device was disturbed is measured again at the end of the pass, twice at most; then it is kept as
+    it is, and its health with it.
 
     Attributes:
         device: to measure on.
@@ -44,8 +50,12 @@ class Interleaving(Generic[Key]):
         reference: the reference model's file.
         keep: is given every window.
         give_up: is told which item was given up and why, in which pass.
+        watch: is told how the device was, for every batch that was kept.
+        pause: waits until the device is quiet, when several batches on end were disturbed; None to
+            keep every batch, however the device was.
         failures: why items were given up, by key.
         deaths: how often an agent had to be started again.
+        disturbed: how many batches were measured again, because the device was disturbed.
         busy_ms: how long agents were at work on models.
     """
 
@@ -56,11 +66,15 @@ class Interleaving(Generic[Key]):
     reference: bytes
     keep: Callable[[Key, Window], None]
     give_up: Callable[[Key, str, int], None]
+    watch: Callable[[BatchHealth], None] = lambda _: None
+    pause: Callable[[], object] | None = None
     failures: dict[Key, str] = field(default_factory=dict)
     deaths: int = 0
     busy_ms: float = 0.0
+    disturbed: int = 0
     _deaths_in_a_row: int = 0
     _visits: dict[Key, list[Window]] = field(default_factory=dict)
+    _repeats: Counter[Key] = field(default_factory=Counter)
 
     def take_pass(self, pass_index: int, batches: Sequence[Batch[Key]]) -> None:
         """Measure batches in this order, with as many agents as it takes.
@@ -69,13 +83,20 @@ class Interleaving(Generic[Key]):
             RuntimeMissingError: the device lacks the runtime.
             AgentError: agents die whatever they measure.
             DeviceError: the device is gone.
+            DeviceDisturbedError: from ``pause``.
         """
         alive = (batch.without(self.failures) for batch in batches)
         waiting = deque(batch for batch in alive if batch.items)
         suspects: set[Key] = set()
         self._visits.clear()
+        self._repeats.clear()
         while waiting:
-            death = self._run_agent(waiting, pass_index)
+            try:
+                death = self._run_agent(waiting, pass_index)
+            except _RestlessError:
+                if self.pause is not None:
+                    self.pause()
+                continue
             if death is None:
                 continue
             self.deaths += 1
@@ -119,15 +140,35 @@ class Interleaving(Generic[Key]):
         pass_index: int,
     ) -> None:
         answers = session.measure(self._jobs(session, writer, list(waiting)))
-        for reference, timings in zip(answers, answers, strict=True):
-            reference_us = _reference_us(*reference)
+        before, restless = session.vitals, 0
+        for reference in answers:
+            reference_us, timings = _reference_us(*reference), next(answers)
+            health = between(before, session.vitals, pass_index, _started_at(*reference))
+            before = session.vitals
+            if self._is_to_be_repeated(waiting[0], health):
+                waiting.rotate(-1)
+                restless += 1
+                if restless == _RESTLESS:
+                    raise _RestlessError
+                continue
+            restless = 0
             for item, timing in zip(waiting[0].items, timings, strict=True):
                 if isinstance(timing, Refusal):
                     self._give_up(item.key, timing.reason, pass_index)
                 else:
                     self._deaths_in_a_row = 0
                     self._keep(item, _window(timing, pass_index, reference_us))
+            self.watch(health)
             waiting.popleft()
+
+    def _is_to_be_repeated(self, batch: Batch[Key], health: BatchHealth) -> bool:
+        """Tell whether a batch was disturbed, and has not been repeated too often."""
+        first = batch.items[0].key
+        if self.pause is None or not health.warnings or self._repeats[first] == _REPEATS:
+            return False
+        self._repeats[first] += 1
+        self.disturbed += 1
+        return True
 
     def _jobs(
         self, session: AgentSession, writer: ThreadPoolExecutor, order: Sequence[Batch[Key]]
@@ -193,6 +234,14 @@ def _pooled(visits: Sequence[Window]) -> Window:
         reference_us,
         visits[0].started_at,
     )
+
+
+class _RestlessError(Exception):
+    """Several batches on end were disturbed, so that it is time to wait."""
+
+
+def _started_at(answer: Timing | Refusal) -> str:
+    return "" if isinstance(answer, Refusal) else answer.started_at
 
 
 def _reference_us(answer: Timing | Refusal) -> float:

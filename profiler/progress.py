@@ -41,6 +41,7 @@ class CollectionReport:
         failures: why subjects were given up.
         unsteady: subjects whose latency is not known to within the target after all passes.
         agent_deaths: how often an agent had to be started again.
+        disturbed: batches that were measured again, because the device was disturbed meanwhile.
         seconds: that it took.
         busy_share: share of that time in which the device was at work on models, 0–1.
         health_before: of the device.
@@ -53,6 +54,7 @@ class CollectionReport:
     failures: Mapping[Subject, str]
     unsteady: tuple[Subject, ...]
     agent_deaths: int
+    disturbed: int
     seconds: float
     busy_share: float
     health_before: Health

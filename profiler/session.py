@@ -29,6 +29,7 @@ from ..tables.errors import (
 from .archive import AGENT_PACKAGE, agent_archive
 from .messages import Hello, MeasureJob, Refusal, Timing, read_hello, read_timings
 from .runtimes import Runtime
+from .vitals import Vitals, read_vitals
 
 _START_TIMEOUT_S = 300  # reading hundreds of megabytes of torch from a slow disk takes minutes
 _JOB_TIMEOUT_S = 120
@@ -54,6 +55,7 @@ class AgentSession:
     Attributes:
         hello: what the agent said when it started.
         busy_ms: how long it has been at work on its jobs, loading included.
+        vitals: how the device was at the end of the job whose answer was yielded last.
 
     Raises (on entry):
         RuntimeMissingError: the device lacks the runtime.
@@ -61,6 +63,7 @@ class AgentSession:
     """
 
     hello: Hello
+    vitals: Vitals
 
     def __init__(
         self, device: Device, runtime: Runtime, threads: int = 1, options: str = ""
@@ -119,7 +122,9 @@ class AgentSession:
         answer = self._receive(number, _JOB_TIMEOUT_S + _MODEL_TIMEOUT_S * count)
         try:
             timings = read_timings(answer, count)
-            self.busy_ms += float(answer.get("busy_ms", 0))
+            if "vitals" in answer:  # a job that failed as a whole has none
+                self.vitals = read_vitals(answer["vitals"])
+                self.busy_ms += float(answer["busy_ms"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise AgentError(
                 f"{self._called} answered {str(answer)[:200]} to job {number}, which makes no "
@@ -201,8 +206,9 @@ class AgentSession:
                 f"{event['error']}; {event.get('advice', install)}"
             )
         try:
+            self.vitals = read_vitals(event["vitals"])
             return read_hello(event)
-        except KeyError as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise AgentError(f"{self._called} did not introduce itself: {event}") from error
 
     def _send(self, **job: object) -> int:

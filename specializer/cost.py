@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..tables.curve import Curve
 from ..tables.errors import FormatError
 from ..tables.graph import Graph
 from ..tables.kinds import multiply_adds
@@ -22,7 +23,7 @@ _CANDIDATES = 2000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CostTensor:
-    """The cost of every network of a space, as a sum over its slots.
+    """The cost of every network of a space: a growing function of a sum over its slots.
 
     Source: Cai et al., ProxylessNAS, ICLR 2019, section 3.3 (additive latency model).
 
@@ -30,10 +31,12 @@ class CostTensor:
         fixed: what every network of a context pays: (contexts,).
         choice: what each choice adds; 0 for an allowed ``ABSENT``, infinite for what the slot
             cannot be: (contexts, slots, highest choice + 1).
+        curve: from the sum to the cost; None where the sum is the cost.
     """
 
     fixed: NDArray[np.float64]
     choice: NDArray[np.float64]
+    curve: Curve | None = None
 
     def evaluate(self, population: Population) -> NDArray[np.float64]:
         """Return each network's cost: (n,)."""
@@ -43,31 +46,23 @@ class CostTensor:
         # In one layout sums are taken in one order: a network costs the same to the last digit
         # whatever array it stands in, and meets a budget everywhere or nowhere.
         total: NDArray[np.float64] = np.ascontiguousarray(added).sum(axis=1)
-        return self.fixed[contexts] + total
+        total += self.fixed[contexts]
+        return total if self.curve is None else self.curve(total)
 
-    def scaled(self, factor: float) -> CostTensor:
-        """Multiply every cost by ``factor``, as a new measurement of whole networks may ask for."""
-        return CostTensor(self.fixed * factor, self.choice * factor)
+    def through(self, curve: Curve) -> CostTensor:
+        """Take every sum through a curve, such as those of a table's calibration."""
+        return replace(self, curve=curve)
 
 
-def compile_cost(
-    supernet: Supernet,
-    operator_cost: Callable[[Operator], float],
-    scale: float = 1.0,
-    offset: float = 0.0,
-) -> CostTensor:
+def compile_cost(supernet: Supernet, operator_cost: Callable[[Operator], float]) -> CostTensor:
     """Compile what each operator costs into what each choice of a supernet costs.
 
-    Latency as a table predicts it is ``compile_cost(supernet, table.latency_ms,
-    table.calibration.scale, table.calibration.offset_ms)``: for every network the sum over its
-    operators, times the scale, plus the offset. The upper end of its interval is that times
-    ``1 + table.calibration.margin``.
+    Latency as a table predicts it is ``compile_cost(supernet, table.latency_ms)`` through
+    ``table.calibration.middle``; through ``high`` it is the upper end of the interval.
 
     Args:
         supernet: gives the operators of each choice.
         operator_cost: asked once for each distinct operator that the space can reach.
-        scale: of every cost.
-        offset: of every network's cost.
 
     Raises:
         MissingOperatorError: from ``operator_cost``, when a table does not cover the space.
@@ -78,14 +73,12 @@ def compile_cost(
     def cost(graph: Graph) -> float:
         for operator in graph.operators:
             if operator not in known:
-                known[operator] = scale * operator_cost(operator)
+                known[operator] = operator_cost(operator)
         return math.fsum(known[operator] for operator in graph.operators)
 
     fixed = np.array(
         [
-            math.fsum(
-                (cost(supernet.stem_graph(context)), cost(supernet.head_graph(context)), offset)
-            )
+            cost(supernet.stem_graph(context)) + cost(supernet.head_graph(context))
             for context in range(len(space.contexts))
         ]
     )
@@ -112,11 +105,12 @@ def reachable_operators(supernet: Supernet) -> tuple[Operator, ...]:
 
 
 def calibration_networks(supernet: Supernet, count: int) -> tuple[Graph, ...]:
-    """Choose networks that span a supernet's range of sizes, to calibrate a latency table with.
+    """Choose networks that stand for those of a supernet, to calibrate a latency table with.
 
-    The smallest, the largest, and between them those nearest to equal steps of the logarithm of
-    the multiply-adds: a relative error then weighs the same at every size. The choice is always
-    the same one, so a collection that was broken off goes on with the same networks.
+    The smallest and the largest, because a search may end near them, and the rest in the middles of
+    equally many equal shares of random networks, sorted by multiply-adds: what they show of errors
+    holds for networks like them. The choice is always the same one, so a collection that was broken
+    off goes on with the same networks.
 
     Args:
         supernet: gives the space and the graphs.
@@ -128,16 +122,15 @@ def calibration_networks(supernet: Supernet, count: int) -> tuple[Graph, ...]:
     if count < 2:
         raise FormatError(f"{count} networks cannot span a range of sizes: ask for 2 or more")
     space = supernet.space
-    drawn = space.random(_CANDIDATES, np.random.default_rng(0))
-    ends = np.array([space.smallest, space.largest], np.int16)
-    candidates = np.unique(np.concatenate([ends, drawn]), axis=0)
-    sizes = np.log(compile_cost(supernet, multiply_adds).evaluate(candidates))
-    chosen: list[int] = []
-    for target in np.linspace(sizes.min(), sizes.max(), min(count, len(candidates))):
-        distance = np.abs(sizes - target)
-        distance[chosen] = np.inf
-        chosen.append(int(distance.argmin()))
-    return tuple(supernet.graph(tuple(map(int, candidates[index]))) for index in chosen)
+    smallest, largest = space.smallest, space.largest
+    drawn = set(map(tuple, space.random(_CANDIDATES, np.random.default_rng(0)).tolist()))
+    between = np.array(sorted(drawn - {smallest, largest}), np.int16)
+    between = between.reshape(-1, 1 + len(space.slots))
+    sizes = compile_cost(supernet, multiply_adds).evaluate(between)
+    shares = np.array_split(np.argsort(sizes, kind="stable"), max(1, count - 2))
+    middles = [share[len(share) // 2] for share in shares if len(share)] if count > 2 else []
+    inner = (tuple(map(int, network)) for network in between[middles])
+    return tuple(map(supernet.graph, dict.fromkeys((smallest, *inner, largest))))
 
 
 def _places(space: SearchSpace) -> Iterator[tuple[int, int, int]]:

@@ -88,13 +88,13 @@ class Specializer:
         Raises:
             MissingOperatorError: the table does not cover the supernet; says what does.
         """
-        line = self.table.calibration
         try:
-            return compile_cost(self.spec, self.table.latency_ms, line.scale, line.offset_ms)
+            cost = compile_cost(self.spec, self.table.latency_ms)
         except MissingOperatorError as error:
             raise MissingOperatorError(
                 error.operator, error.near, error.failure, self._profile_command
             ) from error
+        return cost.through(self.table.calibration.middle)
 
     @property
     def _profile_command(self) -> str:
@@ -114,7 +114,7 @@ class Specializer:
     @cached_property
     def latency_bound(self) -> CostTensor:
         """The upper end of every prediction's interval, in milliseconds; budgets constrain it."""
-        return self.latency.scaled(1 + self.table.calibration.margin)
+        return self.latency.through(self.table.calibration.high)
 
     def latency_ms(self, subnetwork: SubNetwork) -> float:
         """Return the predicted latency of one sub-network in milliseconds."""

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .curve import Curve
 from .errors import MeasurementError
+from .kriging import Kriging, NoisePrior
 from .student import student_t
 
 COVERAGE = 0.90
 """Share of networks, drawn like the measured ones, that an interval should hold."""
 
-_TYPICAL_ERROR = 0.015
-_TYPICAL_WEIGHT = 4
-"""What is assumed of errors before any was seen, and how many networks that counts as: three
-runtimes showed such errors on our host (docs/benchmarks.md). Without it, a few networks that happen
-to agree would promise what the next one breaks."""
+_TYPICAL = NoisePrior(deviation=0.01, weight=1)
+"""What is assumed of errors before any was seen. Without it, a few networks that happen to agree
+would promise what the next one breaks; with more, intervals hold too many (benchmarks/coverage.py).
+"""
 
-_NETWORKS_FOR_OFFSET = 5
+_NEUTRAL = Curve()
+
+_KNOTS = 257
+_FARTHEST = 7.0
+"""Logarithm of the largest factor that is believed: e⁷ is a thousand."""
+
+_BEYOND = 4.0
+"""By which factor curves go on beyond the smallest and the largest network that was measured."""
 
 Floats = NDArray[np.float64]
 
@@ -45,31 +54,32 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A line from sums of operators to whole networks, with its honest error.
+    """Curves from sums of operators to whole networks, with their honest error.
 
-    The scale mends what grows with a network. The offset is what every network pays once (its
-    start) or saves once: operators are measured cold, and a network that runs again and again finds
-    a part of its weights in the caches, the same number of megabytes whatever its size.
+    A factor mends what grows with a network. But networks save time, too: operators are measured
+    cold, and a network that runs again and again finds a part of its weights in the caches, for
+    small ones a larger part. So the factor is a smooth function of the sum.
 
     Attributes:
-        scale: slope of the line.
-        offset_ms: its height at a sum of 0, in milliseconds; mostly negative.
-        smallest_ms: the smallest sum that it was fitted to. Below, latencies are proportional to
-            sums, so that they never turn negative.
-        leave_one_out_errors: for each network, measured over predicted minus 1, where the other
-            networks alone gave the line. Empty with fewer than two networks.
-        deviation: standard deviation of networks around the line, relative: from those errors, less
-            what each owes to having been left out. A network at the end of the range misses a line
-            through the others by more than a new one will miss the line through all.
-        networks: how many whole networks were measured.
+        middle: from sums to predicted latencies, both in milliseconds.
+        low: to the lower ends of their intervals.
+        high: to the upper ends of their intervals.
+        sums_ms: of the networks that were measured, smallest first.
+        leave_one_out_errors: of each of them, measured over predicted minus 1, where the other
+            networks alone gave the curve. Empty with fewer than two networks. The smallest and the
+            largest are beyond what the others show, so theirs are larger than those of new ones.
     """
 
-    scale: float = 1.0
-    offset_ms: float = 0.0
-    smallest_ms: float = 0.0
+    middle: Curve = _NEUTRAL
+    low: Curve = _NEUTRAL
+    high: Curve = _NEUTRAL
+    sums_ms: tuple[float, ...] = ()
     leave_one_out_errors: tuple[float, ...] = ()
-    deviation: float = 0.0
-    networks: int = 0
+
+    @property
+    def networks(self) -> int:
+        """How many whole networks were measured."""
+        return len(self.sums_ms)
 
     @property
     def calibrated(self) -> bool:
@@ -84,20 +94,12 @@ class Calibration:
 
     @property
     def margin(self) -> float:
-        """Half-width of the interval, relative to the prediction; 0 where it is unknown.
+        """How far intervals reach upwards, relative to the prediction: the median of networks.
 
-        Student's t times the deviation, with what the line's own uncertainty adds on average. Where
-        the deviation is smaller than what is typical, a typical one is added with the weight of a
-        few networks (as an inverse-gamma prior on the variance would).
+        It is 0 where ``calibrated`` is false.
         """
-        if not self.calibrated:
-            return 0.0
-        count, parameters = self.networks, 2 if self.offset_ms else 1
-        typical = max(self.deviation, _TYPICAL_ERROR) ** 2
-        variance = (count * self.deviation**2 + _TYPICAL_WEIGHT * typical) / (
-            count + _TYPICAL_WEIGHT
-        )
-        return student_t(COVERAGE, count) * math.sqrt(variance * (1 + parameters / count))
+        margins = (self.high.at(one) / self.middle.at(one) - 1 for one in self.sums_ms)
+        return median(margins) if self.calibrated else 0.0
 
     @property
     def coverage(self) -> float:
@@ -105,108 +107,93 @@ class Calibration:
         return COVERAGE if self.calibrated else 0.0
 
     @property
+    def factors(self) -> tuple[float, ...]:
+        """Predicted latency over sum, at each of ``sums_ms``."""
+        return tuple(self.middle.at(one) / one for one in self.sums_ms)
+
+    @property
     def formula(self) -> str:
-        """The line in words, such as ``× 1.012 − 0.331 ms``."""
-        sign = "−" if self.offset_ms < 0 else "+"
-        offset = f" {sign} {abs(self.offset_ms):.3f} ms" if self.offset_ms else ""
-        return f"× {self.scale:.3f}{offset}"
+        """The factors in words, such as ``× 0.553–0.981``, smallest network first."""
+        ends = [f"{factor:.3f}" for factor in (*self.factors[:1], *self.factors[-1:])] or ["1"]
+        return f"× {'–'.join(dict.fromkeys(ends))}"
 
     def predict(self, sum_ms: float) -> Prediction:
         """Turn a sum of operators into the latency of the network, both in milliseconds."""
-        if sum_ms >= self.smallest_ms:
-            latency_ms = self.scale * sum_ms + self.offset_ms
-        else:
-            latency_ms = (self.scale + self.offset_ms / self.smallest_ms) * sum_ms
-        low_ms, high_ms = latency_ms * max(0.0, 1 - self.margin), latency_ms * (1 + self.margin)
-        return Prediction(latency_ms, low_ms, high_ms, self.calibrated)
+        ends = self.low.at(sum_ms), self.high.at(sum_ms)
+        return Prediction(self.middle.at(sum_ms), *ends, self.calibrated)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return all numbers as values that JSON can hold."""
+        found = zip(self.sums_ms, self.factors, strict=True)
+        return {
+            "networks": self.networks,
+            "leave_one_out_error": self.leave_one_out_error,
+            "margin": self.margin,
+            "coverage": self.coverage,
+            "factors": [{"sum_ms": sum_ms, "factor": factor} for sum_ms, factor in found],
+        }
 
 
 def calibrate(pairs: Sequence[tuple[float, float]]) -> Calibration:
-    """Fit a scale, and an offset where it makes predictions of unseen networks better.
+    """Fit the factor from sums to networks, as a smooth function of the sum.
 
-    Both minimise Σ (predicted / measured − 1)², a relative error. The offset needs five networks,
-    and is kept if it lowers the leave-one-out error, latencies grow with sums, and no network of
-    those seen gets a latency of 0 or less by it.
+    The logarithm of the factor over that of the sum is kriged, its trend being what every network
+    saves once: where networks were measured the curve follows them as far as their noise allows,
+    and between and beyond them it knows how little it knows. Intervals are Student's, at
+    ``COVERAGE``.
 
     Args:
         pairs: (sum of operators, measured latency) of each network, in milliseconds. With none the
-            scale is 1, and the result says that it is not calibrated.
+            factor is 1, and the result says that it is not calibrated.
 
     Raises:
         MeasurementError: a latency is not positive.
     """
     if not pairs:
         return Calibration()
-    sums, measured = np.array(pairs, np.float64).T
+    sums, measured = np.array(sorted(pairs), np.float64).T
     if not (np.all(np.isfinite(pairs)) and np.all(sums > 0) and np.all(measured > 0)):
         raise MeasurementError(f"networks to calibrate with take more than 0 ms, not {pairs}")
-    best, errors = _scale, _left_out(_scale, sums, measured)
-    if len(pairs) >= _NETWORKS_FOR_OFFSET and _sensible(*_line(sums, measured), sums):
-        with_offset = _left_out(_line, sums, measured)
-        if np.mean(with_offset**2) < np.mean(errors**2):
-            best, errors = _line, with_offset
-    scale, offset_ms = best(sums, measured)
+    low, middle, high = _curves(sums, measured)
     return Calibration(
-        scale=scale,
-        offset_ms=offset_ms,
-        smallest_ms=float(sums.min()),
-        leave_one_out_errors=tuple(errors.tolist()),
-        deviation=_deviation(errors, sums, measured, offset=bool(offset_ms)),
-        networks=len(pairs),
+        middle=middle,
+        low=low,
+        high=high,
+        sums_ms=tuple(sums.tolist()),
+        leave_one_out_errors=_left_out(sums, measured),
     )
 
 
-Fit = Callable[[Floats, Floats], tuple[float, float]]
-"""From sums and measured latencies, (networks,) each, to a scale and an offset in milliseconds."""
+def _curves(sums: Floats, measured: Floats) -> tuple[Curve, Curve, Curve]:
+    """Fit the lower ends, the predictions and the upper ends."""
+    if len(sums) == 1:
+        alone = Curve((float(sums[0]),), (float(measured[0]),))
+        return alone, alone, alone
+    knots = np.geomspace(sums[0] / _BEYOND, sums[-1] * _BEYOND, _KNOTS)
+    logs = np.log(sums)
+    # What a network saves once is a share of its latency that falls with its size.
+    kriging = Kriging(logs, np.log(measured / sums), lambda at: np.exp(logs.mean() - at), _TYPICAL)
+    factors, scales = kriging.predict(np.log(knots))
+    reach = np.minimum(student_t(COVERAGE, kriging.degrees) * scales, _FARTHEST)
+    middle = np.log(knots) + np.clip(factors, -_FARTHEST, _FARTHEST)
+    return (
+        _growing(knots, np.exp(middle - reach)),
+        _growing(knots, np.exp(middle)),
+        _growing(knots, np.exp(middle + reach)),
+    )
 
 
-def _scale(sums: Floats, measured: Floats) -> tuple[float, float]:
-    """Minimise Σ (scale · ratio − 1)² in closed form, to the last digit in any order."""
-    ratios = sums / measured
-    return math.fsum(ratios) / math.fsum(ratios**2), 0.0
-
-
-def _line(sums: Floats, measured: Floats) -> tuple[float, float]:
-    terms = np.stack([sums, np.ones_like(sums)], axis=1) / measured[:, None]
-    (scale, offset_ms), *_ = np.linalg.lstsq(terms, np.ones(len(sums)), rcond=None)
-    return float(scale), float(offset_ms)
-
-
-def _sensible(scale: float, offset_ms: float, sums: Floats) -> bool:
-    return scale > 0 and bool(np.all(scale * sums + offset_ms > 0))
-
-
-def _fitted(fit: Fit, sums: Floats, measured: Floats, others: Floats) -> Floats:
-    scale, offset_ms = fit(sums, measured)
-    return scale * others + offset_ms
-
-
-def _deviation(errors: Floats, sums: Floats, measured: Floats, *, offset: bool) -> float:
-    """Estimate the standard deviation around a fit from its leave-one-out errors.
-
-    The variance of such an error is that of the noise over 1 − h, h being the network's leverage.
-
-    Source: Cook and Weisberg, Residuals and Influence in Regression (1982), section 2.2.
-    """
-    if not len(errors):
-        return 0.0
-    terms = sums[:, None] if not offset else np.stack([sums, np.ones_like(sums)], axis=1)
-    weighted = terms / measured[:, None]
-    leverages = (weighted @ np.linalg.pinv(weighted)).diagonal()
-    return math.sqrt(float(np.mean(errors**2 * np.maximum(0.0, 1 - leverages))))
-
-
-def _left_out(fit: Fit, sums: Floats, measured: Floats) -> Floats:
-    """Return measured over predicted minus 1, each network predicted by the others: (networks,).
-
-    A prediction of 0 or less, as a line through few points may make, is infinitely wrong.
-    """
+def _left_out(sums: Floats, measured: Floats) -> tuple[float, ...]:
+    """Return measured over predicted minus 1, each network predicted by the others."""
     if len(sums) < 2:
-        return np.array([])
-    parts = [
-        _fitted(fit, np.delete(sums, index), np.delete(measured, index), sums[index : index + 1])
-        for index in range(len(sums))
-    ]
-    predicted = np.concatenate(parts)
-    possible = predicted > 0
-    return np.where(possible, measured / np.where(possible, predicted, 1.0) - 1, np.inf)
+        return ()
+    errors = []
+    for index in range(len(sums)):
+        _, middle, _ = _curves(np.delete(sums, index), np.delete(measured, index))
+        errors.append(float(measured[index] / middle.at(float(sums[index])) - 1))
+    return tuple(errors)
+
+
+def _growing(knots: Floats, values: Floats) -> Curve:
+    """Make a curve that never falls: a larger network takes no less time."""
+    return Curve(tuple(knots.tolist()), tuple(np.maximum.accumulate(values).tolist()))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .errors import StoreError
+from .health import BatchHealth
 from .measurement import Window
 from .subject import Subject
 from .table import LatencyTable
@@ -28,15 +29,17 @@ def merge_tables(name: str, tables: Sequence[LatencyTable]) -> LatencyTable:
     first = tables[0]
     windows: defaultdict[Subject, list[Window]] = defaultdict(list)
     failures: dict[Subject, str] = {}
+    health: list[BatchHealth] = []
     behind = 0
     for table in tables:
         _check_circumstances(first, table)
         for subject, found in table.windows.items():
             windows[subject] += [replace(one, pass_index=one.pass_index + behind) for one in found]
         failures |= table.failures
+        health += [replace(one, pass_index=one.pass_index + behind) for one in table.health]
         behind += 1 + max((one.pass_index for w in table.windows.values() for one in w), default=-1)
     left = {subject: why for subject, why in failures.items() if subject not in windows}
-    return LatencyTable.from_windows(name, first.provenance, windows, left)
+    return LatencyTable.from_windows(name, first.provenance, windows, left, health=tuple(health))
 
 
 def _check_circumstances(first: LatencyTable, other: LatencyTable) -> None:

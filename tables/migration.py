@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, update
 
-from .schema import META, QUOTATIONS
+from .schema import HEALTH, META, QUOTATIONS
 
 
 def migrate(connection: Connection, version: int) -> None:
@@ -29,5 +29,10 @@ def _add_quotations(connection: Connection) -> None:
     QUOTATIONS.create(connection)
 
 
-STEPS: Mapping[int, Callable[[Connection], None]] = {1: _add_quotations}
+def _add_health(connection: Connection) -> None:
+    """Version 3 keeps how the device was during each batch."""
+    HEALTH.create(connection)
+
+
+STEPS: Mapping[int, Callable[[Connection], None]] = {1: _add_quotations, 2: _add_health}
 """By the version that a step starts from: what makes the next one of it."""

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from .errors import FormatError, StoreError, UnknownNameError
+from .health import BatchHealth
 from .measurement import Window
 from .provenance import Provenance
 from .quotation import Quotation
@@ -17,13 +18,14 @@ from .rows import (
     operators_text,
     provenance_text,
     quotation_values,
+    read_health,
     read_provenance,
     read_quotation,
     read_subject,
     read_window,
     window_values,
 )
-from .schema import LATENCY_TABLES, QUOTATIONS, SUBJECTS, WINDOWS
+from .schema import HEALTH, LATENCY_TABLES, QUOTATIONS, SUBJECTS, WINDOWS
 from .subject import Subject
 from .table import LatencyTable, TableSummary
 
@@ -105,6 +107,7 @@ def insert_content(connection: Connection, table: int, content: LatencyTable) ->
             for subject, quotation in content.quotations.items()
         ],
     )
+    insert_health(connection, table, content.health)
 
 
 def insert_window(connection: Connection, table: int, subject: Subject, window: Window) -> None:
@@ -125,6 +128,12 @@ def insert_window(connection: Connection, table: int, subject: Subject, window: 
             f"pass {window.pass_index} of {subject} is in the table already; "
             "measure only what is not yet done"
         ) from error
+
+
+def insert_health(connection: Connection, table: int, found: Sequence[BatchHealth]) -> None:
+    """Keep how the device was during batches."""
+    rows = [{"table_id": table, "content": health.to_json()} for health in found]
+    _insert_all(connection, HEALTH, rows)
 
 
 def set_failure(connection: Connection, table: int, subject: Subject, reason: str) -> None:
@@ -163,7 +172,13 @@ def read_table(connection: Connection, name: str) -> LatencyTable:
         windows[subjects[row["subject_id"]]].append(read_window(row))
     quotations = read_quotations(connection, table)
     provenance = provenance_of(connection, table)
-    return LatencyTable.from_windows(name, provenance, windows, failures, quotations)
+    health = _read_health(connection, table)
+    return LatencyTable.from_windows(name, provenance, windows, failures, quotations, health)
+
+
+def _read_health(connection: Connection, table: int) -> tuple[BatchHealth, ...]:
+    query = select(HEALTH.c.content).where(HEALTH.c.table_id == table).order_by(HEALTH.c.id)
+    return tuple(map(read_health, connection.execute(query).scalars()))
 
 
 def read_quotations(connection: Connection, table: int) -> dict[Subject, Quotation]:

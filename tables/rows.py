@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy import RowMapping
 
 from .database import DamageError
+from .health import BatchHealth
 from .measurement import Window
 from .operator import Operator
 from .provenance import Provenance
@@ -81,6 +82,12 @@ def read_quotation(row: RowMapping) -> Quotation:
     """Read back what ``quotation_values`` wrote, or raise DamageError."""
     with _sound():
         return Quotation(row["latency_ms"], row["deviation_ms"], row["count"])
+
+
+def read_health(text: str) -> BatchHealth:
+    """Read the health of a batch as ``BatchHealth.to_json`` wrote it, or raise DamageError."""
+    with _sound():
+        return BatchHealth.from_json(text)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the store of measurements looks like inside: six tables."""
+"""What the store of measurements looks like inside: seven tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from .text import AnyText
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Goes up with every change that an older Sartor would misread; ``migration`` has each step."""
 
 METADATA = MetaData()
@@ -69,6 +69,15 @@ QUOTATIONS = Table(
     Column("deviation_ms", Float, comment="standard deviation, where it was published"),
     Column("count", BigInteger, comment="of inferences, where it was published"),
     comment="Since version 2: latencies that others published, without samples.",
+)
+
+HEALTH = Table(
+    "health",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("table_id", ForeignKey(LATENCY_TABLES.c.id, ondelete="CASCADE"), nullable=False),
+    Column("content", AnyText, nullable=False, comment="BatchHealth.to_json"),
+    comment="Since version 3: how the device was during each batch.",
 )
 
 LEASES = Table(

@@ -12,6 +12,7 @@ from typing import ClassVar
 from . import lease, queries
 from .database import Database, connect
 from .errors import StoreError
+from .health import BatchHealth
 from .measurement import Window
 from .owner import Owner
 from .provenance import Provenance
@@ -142,6 +143,11 @@ class Store:
         with self._database.writing() as connection:
             table = queries.table_id(connection, name)
             queries.set_failure(connection, table, subject, reason)
+
+    def add_health(self, name: str, health: BatchHealth) -> None:
+        """Keep how the device was while a batch was measured."""
+        with self._database.writing() as connection:
+            queries.insert_health(connection, queries.table_id(connection, name), [health])
 
     def remove(self, name: str) -> None:
         """Forget a table and all its measurements.

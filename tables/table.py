@@ -12,6 +12,7 @@ from . import lookup
 from .calibration import Calibration, Prediction, calibrate
 from .difference import difference
 from .errors import MeasurementError
+from .health import BatchHealth
 from .measurement import Measurement, Window, reference_level_us
 from .operator import Operator
 from .provenance import Provenance
@@ -40,12 +41,14 @@ class LatencyTable:
         entries: what was measured of each subject, corrected to one common level of the machine,
             or what was published of it.
         failures: why something could not be measured.
+        health: how the device was during each batch, in the order in which they were measured.
     """
 
     name: str
     provenance: Provenance
     entries: Mapping[Subject, Measurement | Quotation]
     failures: Mapping[Subject, str] = field(default_factory=dict)
+    health: tuple[BatchHealth, ...] = ()
 
     @classmethod
     def from_windows(
@@ -55,6 +58,7 @@ class LatencyTable:
         windows: Mapping[Subject, Sequence[Window]],
         failures: Mapping[Subject, str],
         quotations: Mapping[Subject, Quotation] = _NONE,
+        health: tuple[BatchHealth, ...] = (),
     ) -> LatencyTable:
         """Build a table from all its windows, corrected to one common level of the machine.
 
@@ -64,6 +68,7 @@ class LatencyTable:
             windows: of each subject that was measured.
             failures: why something could not be measured.
             quotations: of each subject whose latency was published.
+            health: how the device was during each batch.
 
         Raises:
             MeasurementError: a subject has both windows and a quotation.
@@ -77,7 +82,7 @@ class LatencyTable:
         if timed:
             level_us = reference_level_us(chain.from_iterable(timed.values()))
             entries |= {subject: Measurement(taken, level_us) for subject, taken in timed.items()}
-        return cls(name, provenance, entries, failures)
+        return cls(name, provenance, entries, failures, health)
 
     @cached_property
     def measurements(self) -> Mapping[Subject, Measurement]:
@@ -95,7 +100,7 @@ class LatencyTable:
     def windows(self) -> Mapping[Subject, tuple[Window, ...]]:
         """The windows of every subject that was measured.
 
-        With ``quotations`` and the failures they are all that ``from_windows`` needs.
+        With quotations, failures and health they are all that ``from_windows`` needs.
         """
         return {subject: found.windows for subject, found in self.measurements.items()}
 

@@ -18,6 +18,8 @@ _UNKNOWN = 0.10
 _FEW_PASSES = 3
 _FEW_NETWORKS = 5
 _MUCH = 0.05
+_MUCH_DISTURBED = 0.3
+"""Share of disturbed batches from which on a median no longer comes from the others."""
 
 
 class Trust(Enum):
@@ -70,7 +72,7 @@ def judge(table: LatencyTable) -> Verdict:
     unknown = sorted(
         (one for one in errors if errors[one] > _UNKNOWN), key=lambda one: -errors[one]
     )
-    doubts = [*_of_networks(table), *_of_rows(table, unknown)]
+    doubts = [*_of_networks(table), *_of_rows(table, unknown), *_of_health(table)]
     return Verdict(
         doubts=tuple(sorted(doubts, key=lambda doubt: not doubt.serious)),
         steady=sum(error <= STEADY for error in errors.values()) / max(1, len(errors)),
@@ -124,3 +126,16 @@ def _of_rows(table: LatencyTable, unknown: list[Operator]) -> list[Doubt]:
         sentence = f"{len(table.failures)} subjects could not be measured: see sartor tables show"
         doubts.append(Doubt(sentence, serious=False))
     return doubts
+
+
+def _of_health(table: LatencyTable) -> list[Doubt]:
+    """Doubt what was measured while the device was disturbed."""
+    disturbed = [batch for batch in table.health if batch.warnings]
+    if not disturbed:
+        return []
+    share = len(disturbed) / len(table.health)
+    sentence = (
+        f"{len(disturbed)} of {len(table.health)} batches were measured while the device was "
+        f"disturbed ({disturbed[-1].warnings[0]}): profile again when it is quiet, without --force"
+    )
+    return [Doubt(sentence, serious=share > _MUCH_DISTURBED)]

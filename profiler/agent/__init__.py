@@ -26,4 +26,7 @@ round; of any other job one after another, each again and again. Files are relat
 model's file is deleted as soon as it is loaded, unless the job is to ``reuse`` it later; a model to
 ``keep`` stays loaded for later jobs. When standard input ends, so does the agent, and it removes
 ``FOLDER``.
+
+Where it says hello and with every job that measures comes ``"vitals"``, how the device is just then
+(``vitals.py``); two of them tell whether it was disturbed in between.
 """

@@ -28,8 +28,9 @@ def main(runtime_name: str, threads: int, folder: Path) -> int:
                 {"event": "missing", "error": str(error), **({"advice": advice} if advice else {})}
             )
             return 1
-        emit(hello(runtime_name, runtime.distribution, runtime.package))
         workbench = Workbench(runtime, threads, folder)
+        about = hello(runtime_name, runtime.distribution, runtime.package)
+        emit({**about, "vitals": workbench.vitals()})
         for line in sys.stdin:
             emit(workbench.do(json.loads(line)))
     except BrokenPipeError:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .models import Model, Runtime
+from .vitals import VitalSigns
 from .window import Samples, time_rounds, time_window
 
 
@@ -23,6 +24,11 @@ class Workbench:
     def __init__(self, runtime: Runtime, threads: int, folder: Path) -> None:
         self._runtime, self._threads, self._folder = runtime, threads, folder
         self._kept: dict[str, Model] = {}
+        self._signs = VitalSigns()
+
+    def vitals(self) -> dict[str, object]:
+        """Tell how the device is now."""
+        return self._signs.read()
 
     def do(self, job: Mapping[str, Any]) -> dict[str, object]:
         """Do one job; its failure is an answer, too."""
@@ -41,6 +47,7 @@ class Workbench:
             "windows": [one if isinstance(one, dict) else _window(next(timed)) for one in loaded],
             "started_at": started_at,
             "busy_ms": 1000 * (time.perf_counter() - start),
+            "vitals": self.vitals(),
         }
 
     def _ready(self, name: str, job: Mapping[str, Any]) -> Model | dict[str, object]:

@@ -12,7 +12,7 @@ from ..runtimes import RUNTIMES, Runtime, find_runtime
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_FORMATS = (".tflite", ".onnx")
+_FORMATS = (".onnx", ".tflite")
 _TFLITE_MARK = b"TFL3"
 _LARGEST_BYTES = 2**31 - 2**24
 """Weights that one protocol buffer can hold, with room for the rest."""

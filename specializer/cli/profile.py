@@ -222,9 +222,9 @@ def _document(report: CollectionReport, table: LatencyTable) -> dict[str, object
         "busy_share": report.busy_share,
         "health_before": report.health_before.verdict,
         "health_after": report.health_after.verdict,
-        "calibration_scale": table.calibration.scale,
-        "calibration_offset_ms": table.calibration.offset_ms,
-        "leave_one_out_error": table.calibration.leave_one_out_error,
+        "disturbed_batches": sum(bool(batch.warnings) for batch in table.health),
+        "repeated_batches": report.disturbed,
+        "calibration": table.calibration.to_dict(),
     }
 
 
@@ -247,6 +247,7 @@ def _print(report: CollectionReport, table: LatencyTable, where: str) -> None:
             "not steady": f"{len(report.unsteady)} subjects, which are not known to ± 1 %",
             "calibration": trust,
             "health": f"{report.health_before.verdict} before, {report.health_after.verdict} after",
+            "disturbed": f"{report.disturbed} batches, which were measured again",
             "time": f"{report.seconds:.0f} s, the device at work {report.busy_share:.0%} of it",
             "store": where,
         },

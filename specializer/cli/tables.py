@@ -77,6 +77,7 @@ def show(
 ) -> None:
     """Show a table: where it comes from, how far to trust it, its slowest operators."""
     from ...tables import Store
+    from ...tables.health import summary
 
     with Store.open(store) as opened:
         table = opened.load(name)
@@ -91,13 +92,8 @@ def show(
             {
                 "name": table.name,
                 "provenance": table.provenance.to_dict(),
-                "calibration": {
-                    "scale": calibration.scale,
-                    "offset_ms": calibration.offset_ms,
-                    "networks": calibration.networks,
-                    "leave_one_out_error": calibration.leave_one_out_error,
-                    "margin": calibration.margin,
-                },
+                "calibration": calibration.to_dict(),
+                "health": [health.to_dict() for health in table.health],
                 "failures": {str(subject): why for subject, why in table.failures.items()},
                 "operators": {str(operator): row.median_ms for operator, row in rows},
                 "networks": {network: row.median_ms for network, row in networks},
@@ -116,12 +112,13 @@ def show(
             "operators": len(table.rows),
             "networks": len(table.networks),
             "failures": len(table.failures),
+            "health": summary(table.health),
             "calibration": f"{calibration.formula} from {calibration.networks} networks",
             "leave-one-out error": (
                 f"{calibration.leave_one_out_error:.1%}" if calibration.calibrated else "unknown"
             ),
             "intervals": (
-                f"± {calibration.margin:.1%}, to hold {calibration.coverage:.0%}"
+                f"± {calibration.margin:.1%} as a rule, to hold {calibration.coverage:.0%}"
                 if calibration.calibrated
                 else "unknown"
             ),

@@ -2,7 +2,7 @@
 
 The first line is the manifest: format, version, name, provenance and how many lines follow. Every
 other line is one subject with all its windows, or with what was published of it, so nothing is lost
-on the way::
+on the way. Where it is known how the device was during the batches, the manifest has that, too::
 
     {"format": "sartor-latency-table", "version": 2, "name": …, "provenance": {…}, "subjects": 3}
     {"operator": "dense/960x1x1/out=10/none/float32", "windows": [{"pass": 0, "samples_us": […], …
@@ -10,7 +10,8 @@ on the way::
     {"network": "160:k3e3.…", "operators": ["conv2d/…", …], "windows": […]}
     {"part": "frame 16x80x80", "windows": […]}
 
-``docs/latency-table.schema.json`` says the same to programs. Version 1 had no quotations and parts.
+``docs/latency-table.schema.json`` says the same to programs. Version 1 had no
+quotations, parts and health.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import numpy as np
 
 from ..atomic import write_atomically
 from ..errors import FormatError
+from ..health import BatchHealth
 from ..measurement import Window
 from ..operator import Operator
 from ..provenance import Provenance
@@ -63,13 +65,15 @@ def to_json_lines(table: LatencyTable) -> bytes:
     """Write a table as UTF-8 text, the same bytes for the same table."""
     windows, quotations = table.windows, table.quotations
     subjects = sorted({*windows, *quotations, *table.failures}, key=str)
-    manifest = {
+    manifest: dict[str, object] = {
         "format": FORMAT,
         "version": VERSION,
         "name": table.name,
         "provenance": table.provenance.to_dict(),
         "subjects": len(subjects),
     }
+    if table.health:
+        manifest["health"] = [health.to_dict() for health in table.health]
     lines: list[dict[str, object]] = [manifest]
     for subject in subjects:
         line = _subject_to_dict(subject)
@@ -93,6 +97,7 @@ def from_json_lines(content: bytes) -> LatencyTable:
         first, *lines = content.decode().removesuffix("\n").split("\n")
         manifest = json.loads(first)
         name, provenance = _read_manifest(manifest)
+        health = tuple(map(BatchHealth.from_dict, manifest.get("health", ())))
     if len(lines) != manifest["subjects"]:
         raise FormatError(
             f"{len(lines)} subjects where the manifest says {manifest['subjects']}: "
@@ -113,7 +118,7 @@ def from_json_lines(content: bytes) -> LatencyTable:
                 windows[subject] = [_read_window(window) for window in values["windows"]]
             if "failure" in values:
                 failures[subject] = str(values["failure"])
-    return LatencyTable.from_windows(name, provenance, windows, failures, quotations)
+    return LatencyTable.from_windows(name, provenance, windows, failures, quotations, health)
 
 
 def _read_manifest(values: dict[str, Any]) -> tuple[str, Provenance]:

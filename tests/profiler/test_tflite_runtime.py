@@ -79,7 +79,9 @@ def test_it_runs_every_kind_of_operator_in_every_data_type(
         Operator.parse("dense/16x2x2/out=10/none/float32"),
         Operator.parse("global_average_pool/16x14x14/-/none/float32"),
     )
-    assert {operator.kind for operator in kinds} == set(KINDS)
+    assert {operator.kind for operator in kinds} == {
+        name for name, kind in KINDS.items() if not kind.parts
+    }
     plan = make_plan(kinds, passes=1, dtype=dtype)
     condition = Condition("tflite-runtime", dtype=dtype)
     with Store.open(tmp_path / "store.db") as store:

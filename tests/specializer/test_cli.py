@@ -106,7 +106,7 @@ def test_profile(chain: Chain) -> None:
     assert report["windows_measured"] == report["operators"] + 3
     assert report["windows_resumed"] == 0
     assert report["failures"] == {}
-    assert report["calibration_scale"] > 0
+    assert report["calibration"]["margin"] > 0
 
 
 def test_profile_again_measures_nothing_again(chain: Chain) -> None:

@@ -16,6 +16,7 @@ from sartor.tables import (
     Subject,
     Window,
 )
+from sartor.tables.health import BatchHealth
 from sartor.tables.operator import ACTIVATIONS
 from sartor.tables.quotation import Quotation
 
@@ -129,6 +130,24 @@ subjects: st.SearchStrategy[Subject] = st.one_of(
 )
 
 
+numbers = st.none() | st.floats(0, 1e6)
+counts = st.none() | st.integers(0, 10**6)
+healths = st.builds(
+    BatchHealth,
+    pass_index=st.integers(0, 9),
+    started_at=texts,
+    seconds=st.floats(0, 100),
+    warnings=st.lists(texts, max_size=2).map(tuple),
+    busy_cores=numbers,
+    load=numbers,
+    memory_available_mb=counts,
+    frequency_mhz=counts,
+    temperature_c=numbers,
+    throttles=counts,
+    governor=texts,
+)
+
+
 @st.composite
 def tables(draw: st.DrawFn) -> LatencyTable:
     """One table, measured and published in parts; networks of one name are one network."""
@@ -142,4 +161,5 @@ def tables(draw: st.DrawFn) -> LatencyTable:
         operator: draw(texts) for operator in draw(st.lists(operators(), max_size=2))
     }
     name = draw(st.text("abc-_ .é", min_size=1).filter(str.strip))
-    return LatencyTable.from_windows(name, draw(provenances), timed, failures, published)
+    health = tuple(draw(st.lists(healths, max_size=3)))
+    return LatencyTable.from_windows(name, draw(provenances), timed, failures, published, health)

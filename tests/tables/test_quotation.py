@@ -71,7 +71,7 @@ def test_a_table_predicts_from_what_was_published() -> None:
         {operator(1): Quotation(1.0), operator(2): Quotation(2.0), whole: Quotation(3.3)},
     )
     assert table.sum_ms(whole.operators) == 3.0
-    assert table.calibration.scale == pytest.approx(1.1)
+    assert table.calibration.factors == pytest.approx([1.1] * table.calibration.networks)
     assert table.windows == {}
     assert len(table.quotations) == 3
 

@@ -47,7 +47,7 @@ def test_all_rows_are_corrected_to_one_level() -> None:
 def test_predictions_carry_the_calibration_of_the_table() -> None:
     assert not example().predict([SMALL, LARGE]).calibrated
     table = example(both=5500.0, twice=8800.0)
-    assert table.calibration.scale == pytest.approx(1.1)
+    assert table.calibration.factors == pytest.approx([1.1] * table.calibration.networks)
     prediction = table.predict([SMALL, SMALL])
     assert prediction.calibrated
     assert prediction.latency_ms == pytest.approx(2.2)
