@@ -78,9 +78,17 @@ class Duel:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What came out at one budget."""
+    """What came out at one budget.
+
+    Attributes:
+        budget_ms: that the upper end of the predicted interval had to meet.
+        bound_ms: that upper end.
+        specialised: the network that was found.
+        duels: against the others.
+    """
 
     budget_ms: float
+    bound_ms: float
     specialised: Entrant
     duels: tuple[Duel, ...]
 
@@ -94,7 +102,7 @@ class Outcome:
         condition: that everything was measured under.
         runtime_version: as the runtime says.
         images: of the validation split.
-        margin: half-width of predicted intervals, relative to the prediction.
+        margin: how far predicted intervals reach upwards as a rule, relative to the prediction.
         rounds: by budget.
         entrants: all networks that were timed.
         predictor: how well the accuracy predictor knows the random ones that were evaluated; None
@@ -144,6 +152,7 @@ def judge(
     rounds = tuple(
         Round(
             case.budget_ms,
+            float(specializer.latency_bound.evaluate(np.array([case.specialised], np.int16))[0]),
             entrant("specialised", case.specialised),
             tuple(duel(case, kind, rivals) for kind, rivals in contest.rivals(case).items()),
         )

@@ -141,7 +141,7 @@ def show(outcome: Outcome) -> None:
         "accuracy": f"top-1 on {outcome.images} validation photos",
         "networks": f"{len(outcome.entrants)} timed, "
         f"{sum(one.accuracy is not None for one in outcome.entrants)} evaluated",
-        "budgets": f"hold for the prediction + {outcome.margin:.1%}",
+        "budgets": f"hold for the upper end of the interval, + {outcome.margin:.1%} as a rule",
         "accuracy predictor": _predictor(outcome),
         **{f"against {kind}": _score(outcome, kind) for kind in KINDS},
     }

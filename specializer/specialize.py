@@ -120,6 +120,13 @@ class Specializer:
         """Return the predicted latency of one sub-network in milliseconds."""
         return float(self.latency.evaluate(np.array([subnetwork], np.int16))[0])
 
+    @property
+    def usual_budget_ms(self) -> float:
+        """Half the latency of the largest sub-network, or whatever the fastest one needs."""
+        space, bound = self.spec.space, self.latency_bound
+        fastest_ms = bound.evaluate(np.array([fastest(space, bound)], np.int16))[0]
+        return max(self.latency_ms(space.largest) / 2, float(fastest_ms))
+
     def search(self, budget_ms: float, seed: int) -> SearchResult:
         """Find the most accurate sub-network whose interval ends within the budget.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from .operator import Operator
+from .row import Row
 from .table import LatencyTable
 
 STEADY = 0.01
@@ -28,6 +29,14 @@ class Trust(Enum):
     GOOD = "trustworthy"
     DOUBTFUL = "doubtful"
     NONE = "not to be trusted"
+
+
+class Steadiness(Enum):
+    """How well one latency is known."""
+
+    STEADY = "steady"  # to within 1 %
+    UNSTEADY = "unsteady"
+    UNKNOWN = "unknown"  # to no better than 10 %, or nobody can tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,13 @@ class Verdict:
         if any(doubt.serious for doubt in self.doubts):
             return Trust.NONE
         return Trust.DOUBTFUL if self.doubts else Trust.GOOD
+
+
+def judge_row(row: Row) -> Steadiness:
+    """Tell how well a latency is known, by its confidence interval."""
+    if row.relative_error <= STEADY:
+        return Steadiness.STEADY
+    return Steadiness.UNSTEADY if row.relative_error <= _UNKNOWN else Steadiness.UNKNOWN
 
 
 def judge(table: LatencyTable) -> Verdict:

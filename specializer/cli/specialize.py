@@ -59,12 +59,11 @@ def specialize(
     if data is not None and find_supernet(supernet).accuracy is None:
         _fit_predictor(supernet, data, seed)
     specializer = Specializer.open(supernet, latency_table)
-    space = specializer.spec.space
-    budget_ms = specializer.latency_ms(space.largest) / 2 if latency_ms is None else latency_ms
+    budget_ms = specializer.usual_budget_ms if latency_ms is None else latency_ms
     found = specializer.search(budget_ms, seed)
     note(
         f"the search took {found.seconds:.2f} s of wall time: it compared {found.evaluations:,} "
-        f"of {space.size:.1e} sub-networks"
+        f"of {specializer.spec.space.size:.1e} sub-networks"
     )
     specialization = specializer.realize(found, budget_ms, seed, data)
     specialization.save(out)

@@ -78,6 +78,7 @@ def show(
     """Show a table: where it comes from, how far to trust it, its slowest operators."""
     from ...tables import Store
     from ...tables.health import summary
+    from ...tables.verdict import judge_row
 
     with Store.open(store) as opened:
         table = opened.load(name)
@@ -95,8 +96,8 @@ def show(
                 "calibration": calibration.to_dict(),
                 "health": [health.to_dict() for health in table.health],
                 "failures": {str(subject): why for subject, why in table.failures.items()},
-                "operators": {str(operator): row.median_ms for operator, row in rows},
-                "networks": {network: row.median_ms for network, row in networks},
+                "operators": {str(operator): _row_document(row) for operator, row in rows},
+                "networks": {network: _row_document(row) for network, row in networks},
             }
         )
         return
@@ -128,12 +129,13 @@ def show(
     listed = [(str(operator), row) for operator, row in rows] or networks
     print_table(
         f"Slowest {min(slowest, len(listed))} {what}",
-        (what.removesuffix("s"), "latency ms", "95 % interval ms", "samples"),
+        (what.removesuffix("s"), "latency ms", "95 % interval ms", "verdict", "samples"),
         (
             (
                 subject,
                 f"{row.median_ms:.4f}",
                 _interval(row),
+                judge_row(row).value,
                 "unknown" if row.sample_count is None else row.sample_count,
             )
             for subject, row in listed[:slowest]
@@ -147,6 +149,21 @@ def _source(provenance: Provenance) -> str:
     if "file_sha256" not in facts:
         return "measured"
     return f"published: {facts.get('file')} ({facts['file_sha256'][:12]}), {facts.get('format')}"
+
+
+def _row_document(row: Row) -> dict[str, object]:
+    from ...tables.verdict import judge_row
+
+    low_ms, high_ms = row.interval_ms() or (None, None)
+    return {
+        "latency_ms": row.median_ms,
+        "low_ms": low_ms,
+        "high_ms": high_ms,
+        "samples": row.sample_count,
+        "passes": len(row.window_medians_ms),
+        "verdict": judge_row(row).value,
+        "source": row.source,
+    }
 
 
 def _interval(row: Row) -> str:

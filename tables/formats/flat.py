@@ -15,6 +15,7 @@ from ..errors import RuntimeMissingError
 from ..operator import Operator
 from ..subject import Network
 from ..table import LatencyTable
+from ..verdict import judge_row
 
 COLUMNS = (
     "subject",
@@ -28,11 +29,13 @@ COLUMNS = (
     "high_ms",
     "samples",
     "windows",
+    "verdict",
     "source",
     "device",
     "condition",
 )
-"""Names of the columns; ``low_ms`` and ``high_ms`` are the ends of the 95 % interval."""
+"""Names of the columns; ``low_ms`` and ``high_ms`` are the ends of the 95 % interval, ``verdict``
+is what that says: steady (within 1 %), unsteady, or unknown (worse than 10 %)."""
 
 Value = str | float | int | None
 
@@ -55,6 +58,7 @@ def flat_rows(table: LatencyTable) -> list[dict[str, Value]]:
                 "high_ms": high_ms,
                 "samples": row.sample_count,
                 "windows": len(row.window_medians_ms),
+                "verdict": judge_row(row).value,
                 "source": row.source,
                 "device": provenance.device,
                 "condition": str(provenance.condition),

@@ -138,7 +138,10 @@ def test_tables(chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert listed["name"] == shown["name"] == "local-litert"
     assert listed["provenance"] == shown["provenance"]
     assert listed["operators"] == len(shown["operators"])
-    assert list(shown["operators"].values()) == sorted(shown["operators"].values(), reverse=True)
+    latencies_ms = [row["latency_ms"] for row in shown["operators"].values()]
+    assert latencies_ms == sorted(latencies_ms, reverse=True)
+    assert {row["verdict"] for row in shown["operators"].values()} == {"unknown"}  # one pass
+    assert {row["passes"] for row in shown["operators"].values()} == {1}
     assert shown["calibration"]["networks"] == listed["networks"] == 3
     monkeypatch.setenv("COLUMNS", "160")
     printed = sartor("tables", "show", "local-litert", "--store", chain.store).stdout

@@ -40,6 +40,7 @@ def test_a_row_says_all_that_is_known() -> None:
         "high_ms": None,
         "samples": 200,
         "windows": 2,
+        "verdict": "unknown",
         "source": "measured",
         "device": "local",
         "condition": "litert/threads=1,batch=1/float32/-",
@@ -49,6 +50,7 @@ def test_a_row_says_all_that_is_known() -> None:
         400,
         0,
     )
+    assert published["verdict"] == "unsteady"  # ± 2 %
     assert published["low_ms"] == pytest.approx(0.1 - 1.966 * 0.02 / 20, rel=1e-3)
     assert (whole["subject"], whole["kind"], whole["shape"]) == ("network whole", "network", None)
     assert (whole["samples"], whole["low_ms"]) == (None, None)
