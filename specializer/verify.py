@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..devices.device import Device
-from ..profiler.messages import MeasureJob, Refusal
+from ..profiler.batches import VISITS
+from ..profiler.messages import MeasureJob, Refusal, Timing
 from ..profiler.runtimes import find_runtime
 from ..profiler.session import AgentSession
 from ..tables.errors import AgentError
@@ -174,12 +176,14 @@ class _Trial:
                 model = session.place(self.artefact.path.read_bytes())
                 self._logits = session.infer(model, images.numpy()[:, None])[:, 0]
             model = session.place(self.artefact.path.read_bytes())
-            ((timing,),) = session.measure([MeasureJob((model,), WINDOW_MS, WARMUP_MS)])
-            if isinstance(timing, Refusal):
-                raise AgentError(timing.reason)
+            visits = [_timing(answer) for (answer,) in session.measure(_visits(model))]
         self._windows.append(
             Window(
-                pass_index, timing.samples_us, timing.preempted, _UNCORRECTED_US, timing.started_at
+                pass_index,
+                tuple(chain.from_iterable(visit.samples_us for visit in visits)),
+                sum(visit.preempted for visit in visits),
+                _UNCORRECTED_US,
+                visits[0].started_at,
             )
         )
 
@@ -212,6 +216,18 @@ class _Trial:
                 f"{self.artefact.path} does not run as it should: {error}; "
                 f"write it again with: sartor export {folder} --runtime {runtime}"
             ) from error
+
+
+def _visits(model: str) -> Iterator[MeasureJob]:
+    """Yield the jobs of one pass: as the collector visits whole networks, each time loaded anew."""
+    for left in reversed(range(VISITS)):
+        yield MeasureJob((model,), WINDOW_MS / VISITS, WARMUP_MS / VISITS, reuse=left > 0)
+
+
+def _timing(answer: Timing | Refusal) -> Timing:
+    if isinstance(answer, Refusal):
+        raise AgentError(answer.reason)
+    return answer
 
 
 def compare(logits: Logits, expected: Logits, labels: Sequence[int] | None) -> Comparison:
