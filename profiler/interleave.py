@@ -26,7 +26,7 @@ _ALONE_WINDOW_MS = 60  # at each visit: whole networks are few, and all predicti
 _ALONE_WARMUP_MS = 15
 _REFERENCE_WINDOW_MS = 40
 _WRITTEN_AHEAD = 2
-_MAX_DEATHS_IN_A_ROW = 12  # finding the one of 128 models that kills agents takes 9
+_MAX_STILLBORN = 3  # agents in a row that did not even time the reference model
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Interleaving(Generic[Key]):
     """Takes passes over batches of items, each pass in a fresh agent.
 
     A window of the reference model stands before each batch. An item that the runtime refuses, or
-    that kills two agents, is given up, and left out of later passes.
+    that kills two agents, is given up, and left out from then on.
 
     Attributes:
         device: to measure on.
@@ -59,7 +59,8 @@ class Interleaving(Generic[Key]):
     failures: dict[Key, str] = field(default_factory=dict)
     deaths: int = 0
     busy_ms: float = 0.0
-    _deaths_in_a_row: int = 0
+    _stillborn: int = 0  # agents in a row that died before they had timed anything
+    _on_trial: bool = False  # whether the agent was at the batch in front, not the reference model
     _visits: dict[Key, list[Window]] = field(default_factory=dict)
 
     def take_pass(self, pass_index: int, batches: Sequence[Batch[Key]]) -> None:
@@ -70,18 +71,18 @@ class Interleaving(Generic[Key]):
             AgentError: agents die whatever they measure.
             DeviceError: the device is gone.
         """
-        alive = (batch.without(self.failures) for batch in batches)
-        waiting = deque(batch for batch in alive if batch.items)
+        waiting = deque(batches)
         suspects: set[Key] = set()
         self._visits.clear()
-        while waiting:
+        while waiting := self._still_wanted(waiting):
             death = self._run_agent(waiting, pass_index)
             if death is None:
                 continue
             self.deaths += 1
-            self._deaths_in_a_row += 1
-            if self._deaths_in_a_row == _MAX_DEATHS_IN_A_ROW:
+            if self._stillborn == _MAX_STILLBORN:
                 raise death
+            if not self._on_trial:
+                continue
             # Nobody knows which model it was, or whether the agent was killed from outside: a batch
             # is halved until one item is left, and that one has to be there twice.
             suspect = waiting.popleft()
@@ -94,21 +95,31 @@ class Interleaving(Generic[Key]):
                 suspects.add(first)
                 waiting.append(suspect)
 
+    def _still_wanted(self, batches: deque[Batch[Key]]) -> deque[Batch[Key]]:
+        """Leave out what was given up."""
+        left = (batch.without(self.failures) for batch in batches)
+        return deque(batch for batch in left if batch.items)
+
     def _run_agent(self, waiting: deque[Batch[Key]], pass_index: int) -> SartorError | None:
         """Let a new agent measure from the front of ``waiting``; return how it died, if it did.
 
         Whatever is dealt with is taken off, so that the dead agent's last batch stands in front.
         """
-        with (
-            AgentSession(self.device, self.runtime, self.threads, self.options) as session,
-            ThreadPoolExecutor(1) as writer,
-        ):
-            try:
-                self._measure(session, writer, waiting, pass_index)
-            except (AgentError, DeviceTimeoutError) as death:
-                return death
-            finally:
-                self.busy_ms += session.busy_ms
+        self._on_trial = False
+        self._stillborn += 1
+        try:
+            with (
+                AgentSession(self.device, self.runtime, self.threads, self.options) as session,
+                ThreadPoolExecutor(1) as writer,
+            ):
+                try:
+                    self._measure(session, writer, waiting, pass_index)
+                except (AgentError, DeviceTimeoutError) as death:
+                    return death
+                finally:
+                    self.busy_ms += session.busy_ms
+        except AgentError as death:  # before there was a session
+            return death
         return None
 
     def _measure(
@@ -119,15 +130,16 @@ class Interleaving(Generic[Key]):
         pass_index: int,
     ) -> None:
         answers = session.measure(self._jobs(session, writer, list(waiting)))
-        for reference, timings in zip(answers, answers, strict=True):
+        for reference in answers:
             reference_us = _reference_us(*reference)
-            for item, timing in zip(waiting[0].items, timings, strict=True):
+            self._stillborn, self._on_trial = 0, True
+            for item, timing in zip(waiting[0].items, next(answers), strict=True):
                 if isinstance(timing, Refusal):
                     self._give_up(item.key, timing.reason, pass_index)
                 else:
-                    self._deaths_in_a_row = 0
                     self._keep(item, _window(timing, pass_index, reference_us))
             waiting.popleft()
+            self._on_trial = False
 
     def _jobs(
         self, session: AgentSession, writer: ThreadPoolExecutor, order: Sequence[Batch[Key]]
@@ -170,8 +182,9 @@ class Interleaving(Generic[Key]):
             self.keep(item.key, _pooled(visits))
 
     def _give_up(self, key: Key, reason: str, pass_index: int) -> None:
-        self.failures[key] = reason
-        self.give_up(key, reason, pass_index)
+        if key not in self.failures:  # as at an earlier visit
+            self.failures[key] = reason
+            self.give_up(key, reason, pass_index)
 
 
 def _window(timing: Timing, pass_index: int, reference_us: float) -> Window:

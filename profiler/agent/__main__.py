@@ -10,32 +10,45 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .hello import hello
+from .lock import TakenError, take
+
+_PATIENCE_S = 60.0
+"""An agent whose host was killed ends after the models that it is at, or not at all."""
 
 
-def main(runtime_name: str, threads: int, folder: Path) -> int:
-    """Serve one host; return the exit status."""
+def main(runtime_name: str, threads: int, folder: Path, lock: str, holder: str) -> int:
+    """Serve one host, as the only agent of the device; return the exit status."""
     emit = _claim_stdout()
     try:
-        try:
-            # Only now, because without numpy or a runtime there is still something to say.
-            from .jobs import Workbench
-            from .models import import_runtime
-
-            runtime = import_runtime(runtime_name)
-        except ImportError as error:
-            advice = getattr(error, "advice", None)
-            emit(
-                {"event": "missing", "error": str(error), **({"advice": advice} if advice else {})}
-            )
-            return 1
-        emit(hello(runtime_name, runtime.distribution, runtime.package))
-        workbench = Workbench(runtime, threads, folder)
-        for line in sys.stdin:
-            emit(workbench.do(json.loads(line)))
+        # Before the runtime is imported, which would disturb the other agent.
+        with take(lock, f"process {os.getpid()}, an agent of {holder}", _PATIENCE_S):
+            return _serve(emit, runtime_name, threads, folder)
+    except TakenError as error:
+        emit({"event": "taken", "by": error.by})
+        return 1
     except BrokenPipeError:
         return 1  # the host is gone, and nobody is left to tell
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _serve(
+    emit: Callable[[dict[str, object]], None], runtime_name: str, threads: int, folder: Path
+) -> int:
+    try:
+        # Only now, because without numpy or a runtime there is still something to say.
+        from .jobs import Workbench
+        from .models import import_runtime
+
+        runtime = import_runtime(runtime_name)
+    except ImportError as error:
+        advice = getattr(error, "advice", None)
+        emit({"event": "missing", "error": str(error), **({"advice": advice} if advice else {})})
+        return 1
+    emit(hello(runtime_name, runtime.distribution, runtime.package))
+    workbench = Workbench(runtime, threads, folder)
+    for line in sys.stdin:
+        emit(workbench.do(json.loads(line)))
     return 0
 
 
@@ -52,4 +65,4 @@ def _claim_stdout() -> Callable[[dict[str, object]], None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:]))
