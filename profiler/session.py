@@ -27,6 +27,9 @@ _JOB_TIMEOUT_S = 120
 _MODEL_TIMEOUT_S = 5
 _RUN_TIMEOUT_S = 1
 _COMMAND_TIMEOUT_S = 30
+_PATIENCE_S = 60
+"""For another agent to end: one whose host was killed is at its last models."""
+
 _OUTSTANDING = 2
 """Jobs that wait on the device, so that it never waits for us."""
 
@@ -155,8 +158,8 @@ class AgentSession:
 
     def _start(self, archive: str) -> Stream:
         called = ":".join(filter(None, (self._runtime.name, self._options)))
-        lock = str(self._device.root / "agent")
-        arguments = (called, str(self._threads), str(self._folder), lock, this_process())
+        lock = (str(self._device.root / "agent"), this_process(), f"{_PATIENCE_S:g}")
+        arguments = (called, str(self._threads), str(self._folder), *lock)
         return self._device.open_stream(
             [self._device.python, "-m", AGENT_PACKAGE, *arguments],
             {"PYTHONPATH": archive, "ORT_DISABLE_TELEMETRY": "1"},

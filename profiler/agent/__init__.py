@@ -1,7 +1,7 @@
 """The agent: times models on a device, next to the runtime that runs them.
 
 It is pushed as one archive and run there as ``python -m sartor_agent RUNTIME THREADS FOLDER LOCK
-HOLDER``, with the runtime's options after its name where it has any
+HOLDER PATIENCE_S``, with the runtime's options after its name where it has any
 (``onnxruntime:optimization=extended``). It needs Python 3.9, numpy and one runtime, and nothing
 else of Sartor. It holds ``LOCK`` (``lock.py``) while it lives, as an agent of ``HOLDER``, so that
 there is one agent at a time. It reads jobs from standard input and writes events to standard

@@ -12,16 +12,15 @@ from pathlib import Path
 from .hello import hello
 from .lock import TakenError, take
 
-_PATIENCE_S = 60.0
-"""An agent whose host was killed ends after the models that it is at, or not at all."""
 
-
-def main(runtime_name: str, threads: int, folder: Path, lock: str, holder: str) -> int:
+def main(
+    runtime_name: str, threads: int, folder: Path, lock: str, holder: str, patience_s: float
+) -> int:
     """Serve one host, as the only agent of the device; return the exit status."""
     emit = _claim_stdout()
     try:
         # Before the runtime is imported, which would disturb the other agent.
-        with take(lock, f"process {os.getpid()}, an agent of {holder}", _PATIENCE_S):
+        with take(lock, f"process {os.getpid()}, an agent of {holder}", patience_s):
             return _serve(emit, runtime_name, threads, folder)
     except TakenError as error:
         emit({"event": "taken", "by": error.by})
@@ -65,4 +64,5 @@ def _claim_stdout() -> Callable[[dict[str, object]], None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:]))
+    called, threads, folder, lock, holder, patience_s = sys.argv[1:]
+    sys.exit(main(called, int(threads), Path(folder), lock, holder, float(patience_s)))

@@ -24,7 +24,7 @@ def run_agent(tmp_path: Path, *, packages: Path | None = None) -> list[dict[str,
     archive.write_bytes(agent_archive())
     (tmp_path / "work").mkdir()
     found = os.pathsep.join(str(path) for path in (archive, packages) if path)
-    arguments = ("onnxruntime", "1", str(tmp_path / "work"), str(tmp_path / "agent"), "a test")
+    arguments = ("onnxruntime", "1", str(tmp_path / "work"), str(tmp_path / "agent"), "me", "0")
     done = subprocess.run(
         [sys.executable, "-m", AGENT_PACKAGE, *arguments],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": found},
