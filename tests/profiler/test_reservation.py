@@ -16,7 +16,7 @@ from sartor.profiler import ModelFile, collect, find_runtime, measure_model, ses
 from sartor.profiler.reference import reference_graph
 from sartor.profiler.reservation import reserved
 from sartor.tables import Store
-from sartor.tables.errors import DeviceBusyError
+from sartor.tables.errors import AgentError, DeviceBusyError, DeviceError
 
 from .collect_child import CONDITION, PLAN, TABLE
 from .collecting import FEW, check_complete, collector, run
@@ -70,6 +70,25 @@ def test_an_agent_that_outlives_its_host_disturbs_nobody(
     run(device, store, FEW)
     assert not alive(orphan)
     check_complete(store.load(TABLE), FEW)
+
+
+def test_a_device_that_cannot_be_locked_says_so(device: LocalDevice) -> None:
+    with reserved(device):
+        (lock,) = Path(device.root).glob("device-*.lock")
+    lock.unlink()
+    lock.mkdir()
+    complaint = f"cannot keep others off local: no lock in {device.root} .Is a directory.; check"
+    with pytest.raises(DeviceError, match=complaint), reserved(device):
+        pass
+
+
+def test_a_program_that_is_no_lock_is_an_error(device: LocalDevice) -> None:
+    device.python = "echo"
+    with (
+        pytest.raises(AgentError, match="the lock of local answered .-m sart"),
+        reserved(device),
+    ):
+        pass
 
 
 def test_a_device_that_others_time_on_takes_no_model(device: LocalDevice) -> None:
