@@ -69,8 +69,8 @@ def _linear(terms: Callable[[Floats], list[Floats]]) -> Fitted:
 
     def fit(sums: Floats, measured: Floats) -> Floats:
         weighted = np.stack(terms(sums), axis=1) / measured[:, None]
-        found: Floats = np.linalg.lstsq(weighted, np.ones(len(sums)), rcond=None)[0]
-        return found
+        found, *_ = np.linalg.lstsq(weighted, np.ones(len(sums)), rcond=None)
+        return np.asarray(found, np.float64)
 
     def predict(sums: Floats, measured: Floats, others: Floats) -> tuple[Floats, Floats, Floats]:
         weighted = np.stack(terms(sums), axis=1) / measured[:, None]

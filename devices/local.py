@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,8 @@ from .facts import DeviceFacts, read_facts
 from .health import Health, read_health
 
 _LAST_WORDS_BYTES = 2000
+_LONGEST_LINE_BYTES = 1 << 26
+"""Ten times what an agent may have to say about 128 models."""
 
 
 class LocalDevice:
@@ -71,7 +74,7 @@ class LocalDevice:
         return read_health(self)
 
     def _copy(self, source: Path, target: Path) -> None:
-        part = target.with_name(f"{target.name}.part")
+        part = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.part")  # ours alone
         try:
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
@@ -101,7 +104,7 @@ class LocalStream:
         self._output = cast("IO[bytes]", self._process.stdout)
         self._poll = select.poll()
         self._poll.register(self._output, select.POLLIN)
-        self._unread = b""
+        self._unread = bytearray()
 
     def send_line(self, line: str) -> None:
         """Write one line; see ``Stream.send_line``."""
@@ -114,7 +117,10 @@ class LocalStream:
     def read_line(self, timeout_s: float) -> str | None:
         """Return the next line, or None at the end; see ``Stream.read_line``."""
         deadline = time.monotonic() + timeout_s
-        while b"\n" not in self._unread:
+        searched = 0
+        while (end := self._unread.find(b"\n", searched)) < 0:
+            if (searched := len(self._unread)) >= _LONGEST_LINE_BYTES:
+                break
             left_ms = 1000 * (deadline - time.monotonic())
             if left_ms <= 0 or not self._poll.poll(left_ms):
                 raise DeviceTimeoutError(f"{self._program} said nothing for {timeout_s:g} s")
@@ -122,7 +128,8 @@ class LocalStream:
             if not block:
                 return None
             self._unread += block
-        line, self._unread = self._unread.split(b"\n", maxsplit=1)
+        line = bytes(self._unread[: end if end >= 0 else searched])
+        del self._unread[: len(line) + (end >= 0)]
         return _text(line)
 
     def last_words(self) -> str:

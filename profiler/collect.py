@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..devices.device import Device
+from ..devices.health import Health
 from ..tables.errors import FormatError
 from ..tables.health import BatchHealth
 from ..tables.measurement import Window
@@ -24,6 +26,7 @@ from .plan import Plan, Target, coverage
 from .progress import CollectionReport, Progress
 from .quiet import wait_until_quiet
 from .reference import reference_graph
+from .reservation import reserved
 from .runtimes import Runtime, find_runtime
 
 if TYPE_CHECKING:
@@ -52,8 +55,9 @@ def collect(
     A batch is in the store as soon as it is measured, and a network with its last visit of the
     pass, so this process and the agent may be killed at any moment: a rerun measures only what is
     missing. A subject that the runtime refuses, or that kills two agents, is given up with a reason
-    in the store; a rerun tries it once more. With every batch the store learns how the device was;
-    one that was disturbed is measured again, unless ``patience_s`` is None.
+    in the store; a rerun tries it once more. The device is kept for this process alone meanwhile.
+    With every batch the store learns how the device was; one that was disturbed is measured again,
+    unless ``patience_s`` is None.
 
     Args:
         device: to measure on.
@@ -63,12 +67,14 @@ def collect(
         condition: how the runtime is to run.
         rng: decides batches and their order.
         progress: is told after every subject.
-        patience_s: how long to wait, in seconds, before every pass and after several disturbed
-            batches, for a device that is too hot or too busy; None to measure whatever it is like.
+        patience_s: how long to wait, in seconds, for others that time on the device, and before
+            every pass and after several disturbed batches for one that is too hot or too busy; None
+            not to wait for others, and to measure whatever it is like.
         tell: is called with what is being waited for.
 
     Raises:
         FormatError: plan and condition are of different data types, or the runtime cannot run so.
+        DeviceBusyError: another process is timing on the device.
         DeviceDisturbedError: the device did not become quiet.
         StoreBusyError: another collector is filling the table.
         StoreError: the table holds measurements of other circumstances, or cannot be written.
@@ -82,9 +88,7 @@ def collect(
             "give make_plan the condition's dtype"
         )
     started = time.monotonic()
-    health_before = wait_until_quiet(device, patience_s, tell)
-    store.create(table, identify(device, condition))
-    with store.lease(table):
+    with _alone(device, store, table, condition, patience_s, tell) as health_before:
         done = store.done(table)
         resumed = coverage(plan, done).windows
         run = _Run(store, table, progress, resumed, plan.windows)
@@ -113,6 +117,7 @@ def collect(
             interleaving.take_pass(pass_index, make_batches(items, rng))
             if pass_index >= plan.passes - 1:
                 unsteady = run.unsteady(unsteady)
+        health_after = device.health()
     seconds = time.monotonic() - started
     return CollectionReport(
         table=table,
@@ -125,8 +130,25 @@ def collect(
         seconds=seconds,
         busy_share=interleaving.busy_ms / 1000 / seconds,
         health_before=health_before,
-        health_after=device.health(),
+        health_after=health_after,
     )
+
+
+@contextmanager
+def _alone(
+    device: Device,
+    store: Store,
+    table: str,
+    condition: Condition,
+    patience_s: float | None,
+    tell: Callable[[str], None],
+) -> Iterator[Health]:
+    """Have a device and a table for ourselves; give the device's health at the beginning."""
+    with reserved(device, patience_s, tell):
+        health = wait_until_quiet(device, patience_s, tell)
+        store.create(table, identify(device, condition))
+        with store.lease(table):
+            yield health
 
 
 @dataclass(slots=True)

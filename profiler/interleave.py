@@ -30,7 +30,7 @@ _REFERENCE_WINDOW_MS = 40
 _WRITTEN_AHEAD = 2
 _REPEATS = 2  # of a disturbed batch
 _RESTLESS = 3  # disturbed batches on end, after which to wait for quiet
-_MAX_DEATHS_IN_A_ROW = 12  # finding the one of 128 models that kills agents takes 9
+_MAX_STILLBORN = 3  # agents in a row that did not even time the reference model
 
 
 @dataclass(slots=True)
@@ -38,9 +38,9 @@ class Interleaving(Generic[Key]):
     """Takes passes over batches of items, each pass in a fresh agent.
 
     A window of the reference model stands before each batch. An item that the runtime refuses, or
-    that kills two agents, is given up, and left out of later passes. A batch during which the
-    device was disturbed is measured again at the end of the pass, twice at most; then it is kept as
-    it is, and its health with it.
+    that kills two agents, is given up, and left out from then on. A batch during which the device
+    was disturbed is measured again at the end of the pass, twice at most; then it is kept as it is,
+    and its health with it.
 
     Attributes:
         device: to measure on.
@@ -72,7 +72,8 @@ class Interleaving(Generic[Key]):
     deaths: int = 0
     busy_ms: float = 0.0
     disturbed: int = 0
-    _deaths_in_a_row: int = 0
+    _stillborn: int = 0  # agents in a row that died before they had timed anything
+    _on_trial: bool = False  # whether the agent was at the batch in front, not the reference model
     _visits: dict[Key, list[Window]] = field(default_factory=dict)
     _repeats: Counter[Key] = field(default_factory=Counter)
 
@@ -85,12 +86,11 @@ class Interleaving(Generic[Key]):
             DeviceError: the device is gone.
             DeviceDisturbedError: from ``pause``.
         """
-        alive = (batch.without(self.failures) for batch in batches)
-        waiting = deque(batch for batch in alive if batch.items)
+        waiting = deque(batches)
         suspects: set[Key] = set()
         self._visits.clear()
         self._repeats.clear()
-        while waiting:
+        while waiting := self._still_wanted(waiting):
             try:
                 death = self._run_agent(waiting, pass_index)
             except _RestlessError:
@@ -100,9 +100,10 @@ class Interleaving(Generic[Key]):
             if death is None:
                 continue
             self.deaths += 1
-            self._deaths_in_a_row += 1
-            if self._deaths_in_a_row == _MAX_DEATHS_IN_A_ROW:
+            if self._stillborn == _MAX_STILLBORN:
                 raise death
+            if not self._on_trial:
+                continue
             # Nobody knows which model it was, or whether the agent was killed from outside: a batch
             # is halved until one item is left, and that one has to be there twice.
             suspect = waiting.popleft()
@@ -115,21 +116,31 @@ class Interleaving(Generic[Key]):
                 suspects.add(first)
                 waiting.append(suspect)
 
+    def _still_wanted(self, batches: deque[Batch[Key]]) -> deque[Batch[Key]]:
+        """Leave out what was given up."""
+        left = (batch.without(self.failures) for batch in batches)
+        return deque(batch for batch in left if batch.items)
+
     def _run_agent(self, waiting: deque[Batch[Key]], pass_index: int) -> SartorError | None:
         """Let a new agent measure from the front of ``waiting``; return how it died, if it did.
 
         Whatever is dealt with is taken off, so that the dead agent's last batch stands in front.
         """
-        with (
-            AgentSession(self.device, self.runtime, self.threads, self.options) as session,
-            ThreadPoolExecutor(1) as writer,
-        ):
-            try:
-                self._measure(session, writer, waiting, pass_index)
-            except (AgentError, DeviceTimeoutError) as death:
-                return death
-            finally:
-                self.busy_ms += session.busy_ms
+        self._on_trial = False
+        self._stillborn += 1
+        try:
+            with (
+                AgentSession(self.device, self.runtime, self.threads, self.options) as session,
+                ThreadPoolExecutor(1) as writer,
+            ):
+                try:
+                    self._measure(session, writer, waiting, pass_index)
+                except (AgentError, DeviceTimeoutError) as death:
+                    return death
+                finally:
+                    self.busy_ms += session.busy_ms
+        except AgentError as death:  # before there was a session
+            return death
         return None
 
     def _measure(
@@ -142,7 +153,10 @@ class Interleaving(Generic[Key]):
         answers = session.measure(self._jobs(session, writer, list(waiting)))
         before, restless = session.vitals, 0
         for reference in answers:
-            reference_us, timings = _reference_us(*reference), next(answers)
+            reference_us = _reference_us(*reference)
+            self._stillborn, self._on_trial = 0, True
+            timings = next(answers)
+            self._on_trial = False
             health = between(before, session.vitals, pass_index, _started_at(*reference))
             before = session.vitals
             if self._is_to_be_repeated(waiting[0], health):
@@ -156,7 +170,6 @@ class Interleaving(Generic[Key]):
                 if isinstance(timing, Refusal):
                     self._give_up(item.key, timing.reason, pass_index)
                 else:
-                    self._deaths_in_a_row = 0
                     self._keep(item, _window(timing, pass_index, reference_us))
             self.watch(health)
             waiting.popleft()
@@ -211,8 +224,9 @@ class Interleaving(Generic[Key]):
             self.keep(item.key, _pooled(visits))
 
     def _give_up(self, key: Key, reason: str, pass_index: int) -> None:
-        self.failures[key] = reason
-        self.give_up(key, reason, pass_index)
+        if key not in self.failures:  # as at an earlier visit
+            self.failures[key] = reason
+            self.give_up(key, reason, pass_index)
 
 
 def _window(timing: Timing, pass_index: int, reference_us: float) -> Window:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+_SHORTEST_US, _LONGEST_US = 1e-3, 1e10  # a nanosecond, and three hours
+_MOST = 1 << 31
+_LONGEST_REASON = 2000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +105,41 @@ def read_timings(answer: Mapping[str, Any], count: int) -> tuple[Timing | Refusa
     """Read the answer to a job that measures ``count`` models, in the order of the job.
 
     Raises:
-        KeyError, TypeError, ValueError: it is no such answer.
+        LookupError, TypeError, ValueError, ArithmeticError: it is no such answer.
     """
     if "error" in answer:
-        return (Refusal(str(answer["error"])),) * count
+        return (_refusal(answer),) * count
     windows = answer["windows"]
     if len(windows) != count:
         raise ValueError(f"{len(windows)} windows for {count} models")
-    return tuple(_read_window(window, str(answer["started_at"])) for window in windows)
+    datetime.fromisoformat(answer["started_at"])
+    return tuple(_read_window(window, answer["started_at"]) for window in windows)
+
+
+def read_busy_ms(answer: Mapping[str, Any]) -> float:
+    """Read how long a job took, in milliseconds; the same errors as those of ``read_timings``."""
+    busy_ms = float(answer.get("busy_ms", 0))  # a job that failed as a whole does not say
+    if not (math.isfinite(busy_ms) and busy_ms >= 0):
+        raise ValueError(f"{busy_ms} ms is no time that a job can have taken")
+    return busy_ms
 
 
 def _read_window(window: Mapping[str, Any], started_at: str) -> Timing | Refusal:
+    if not isinstance(window, dict):
+        raise TypeError(f"a window is no {type(window).__name__}")
     if "error" in window:
-        return Refusal(str(window["error"]))
-    samples_us = tuple(map(float, window["samples_us"]))
-    return Timing(samples_us, int(window["preempted"]), started_at)
+        return _refusal(window)
+    samples_us, preempted = window["samples_us"], window["preempted"]
+    if not isinstance(samples_us, list) or not isinstance(preempted, int):
+        raise TypeError("samples are a list, and what was dropped is a count")
+    if not samples_us or not all(_SHORTEST_US <= sample <= _LONGEST_US for sample in samples_us):
+        raise ValueError("samples are at least one, each of a nanosecond or more")
+    if not 0 <= preempted < _MOST:
+        raise ValueError(f"{preempted} inferences cannot have been dropped")
+    return Timing(tuple(map(float, samples_us)), preempted, started_at)
+
+
+def _refusal(answer: Mapping[str, Any]) -> Refusal:
+    """Read why, as far as it is text: runtimes quote whatever they find in a file."""
+    reason = str(answer["error"])[:_LONGEST_REASON]
+    return Refusal(reason.encode(errors="replace").decode())

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
-import tempfile
 import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
@@ -18,16 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..devices.device import Device, Stream
-from ..tables.errors import (
-    AgentError,
-    CommandFailedError,
-    DeviceError,
-    DeviceTimeoutError,
-    OutputError,
-    RuntimeMissingError,
-)
-from .archive import AGENT_PACKAGE, agent_archive
-from .messages import Hello, MeasureJob, Refusal, Timing, read_hello, read_timings
+from ..tables.errors import AgentError, CommandFailedError, DeviceError, RuntimeMissingError
+from .archive import AGENT_PACKAGE, push_archive, temporary_file
+from .events import death, read_event, shown
+from .messages import Hello, MeasureJob, Refusal, Timing, read_busy_ms, read_hello, read_timings
+from .reservation import busy, this_process
 from .runtimes import Runtime
 from .vitals import Vitals, read_vitals
 
@@ -36,6 +28,9 @@ _JOB_TIMEOUT_S = 120
 _MODEL_TIMEOUT_S = 5
 _RUN_TIMEOUT_S = 1
 _COMMAND_TIMEOUT_S = 30
+_PATIENCE_S = 60
+"""For another agent to end: one whose host was killed is at its last models."""
+
 _OUTSTANDING = 2
 """Jobs that wait on the device, so that it never waits for us."""
 
@@ -44,7 +39,8 @@ class AgentSession:
     """A running agent; a context manager that starts it and ends it.
 
     The agent's archive goes to the device once; models go to a folder of the session's own, which
-    the agent removes when it ends, even if this process was killed.
+    the agent removes when it ends, even if this process was killed. There is one agent at a time on
+    a device: a new one waits for another to end, and gives up after a minute.
 
     Args:
         device: to run on.
@@ -58,6 +54,7 @@ class AgentSession:
         vitals: how the device was at the end of the job whose answer was yielded last.
 
     Raises (on entry):
+        DeviceBusyError: another agent is at work on the device.
         RuntimeMissingError: the device lacks the runtime.
         AgentError: the agent did not start.
     """
@@ -75,7 +72,7 @@ class AgentSession:
         self._models, self._jobs = itertools.count(1), itertools.count(1)
 
     def __enter__(self) -> AgentSession:
-        archive = self._push_agent()
+        archive = push_archive(self._device)
         with ExitStack() as cleanup:
             self._make_folder()
             cleanup.callback(self._remove_folder)
@@ -122,13 +119,13 @@ class AgentSession:
         answer = self._receive(number, _JOB_TIMEOUT_S + _MODEL_TIMEOUT_S * count)
         try:
             timings = read_timings(answer, count)
+            self.busy_ms += read_busy_ms(answer)
             if "vitals" in answer:  # a job that failed as a whole has none
                 self.vitals = read_vitals(answer["vitals"])
-                self.busy_ms += float(answer["busy_ms"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             raise AgentError(
-                f"{self._called} answered {str(answer)[:200]} to job {number}, which makes no "
-                f"sense: {error}"
+                f"{self._called} answered {shown(answer)} to job {number}, which makes no sense: "
+                f"{error}"
             ) from error
         return timings
 
@@ -146,8 +143,9 @@ class AgentSession:
             AgentError: the model does not run.
         """
         stored = inputs.transpose(0, 1, 3, 4, 2) if self._runtime.channels_last else inputs
-        with _temporary_file("array.npy") as path:
-            np.save(path, np.ascontiguousarray(stored, np.float32), allow_pickle=False)
+        with temporary_file() as path:
+            with path.open("wb") as file:
+                np.save(file, np.ascontiguousarray(stored, np.float32), allow_pickle=False)
             self._device.push(path, self._folder / "inputs.npy")
             number = self._send(infer=model, inputs="inputs.npy", outputs="outputs.npy", keep=False)
             answer = self._receive(number, _JOB_TIMEOUT_S + _RUN_TIMEOUT_S * len(inputs))
@@ -163,18 +161,10 @@ class AgentSession:
     def _called(self) -> str:
         return f"the {self._runtime.name} agent on {self._device.name}"
 
-    def _push_agent(self) -> str:
-        """Put the agent's archive on the device unless it is there, whole; return its path."""
-        digest = hashlib.sha256(agent_archive()).hexdigest()
-        path = self._device.root / f"agent-{digest[:12]}.zip"
-        there = self._device.run(["sha256sum", str(path)], _COMMAND_TIMEOUT_S)
-        if there.stdout.split()[:1] != [digest]:
-            self._push(agent_archive(), str(path))
-        return str(path)
-
     def _start(self, archive: str) -> Stream:
         called = ":".join(filter(None, (self._runtime.name, self._options)))
-        arguments = (called, str(self._threads), str(self._folder))
+        lock = (str(self._device.root / "agent"), this_process(), f"{_PATIENCE_S:g}")
+        arguments = (called, str(self._threads), str(self._folder), *lock)
         return self._device.open_stream(
             [self._device.python, "-m", AGENT_PACKAGE, *arguments],
             {"PYTHONPATH": archive, "ORT_DISABLE_TELEMETRY": "1"},
@@ -192,24 +182,25 @@ class AgentSession:
         self._device.run(["rm", "-rf", str(self._folder)], _COMMAND_TIMEOUT_S)
 
     def _push(self, content: bytes, name: str) -> None:
-        with _temporary_file("content") as path:
-            path.write_bytes(content)
+        with temporary_file(content) as path:
             self._device.push(path, self._folder / name)
 
     def _greet(self) -> Hello:
         event = self._read(_START_TIMEOUT_S)
+        if event.get("event") == "taken":
+            raise busy(self._device.name, str(event.get("by")))
         if event.get("event") == "missing":
             python = self._device.python
             install = f"install it there: {python} -m pip install {self._runtime.distribution}"
             raise RuntimeMissingError(
                 f"{python} on {self._device.name} cannot import {self._runtime.name}: "
-                f"{event['error']}; {event.get('advice', install)}"
+                f"{event.get('error')}; {event.get('advice', install)}"
             )
         try:
             self.vitals = read_vitals(event["vitals"])
             return read_hello(event)
         except (KeyError, TypeError, ValueError) as error:
-            raise AgentError(f"{self._called} did not introduce itself: {event}") from error
+            raise AgentError(f"{self._called} did not introduce itself: {shown(event)}") from error
 
     def _send(self, **job: object) -> int:
         """Send a job and return its number."""
@@ -217,46 +208,15 @@ class AgentSession:
         try:
             self._stream.send_line(json.dumps({"job": number, **job}))
         except DeviceError as error:
-            raise self._death() from error
+            raise death(self._stream, self._called) from error
         return number
 
     def _receive(self, number: int, timeout_s: float) -> Mapping[str, Any]:
         """Return the answer to a job; answers come in the order of the jobs."""
         event = self._read(timeout_s)
         if event.get("job") != number:
-            raise AgentError(f"{self._called} answered {event} to job {number}")
+            raise AgentError(f"{self._called} answered {shown(event)} to job {number}")
         return event
 
     def _read(self, timeout_s: float) -> Mapping[str, Any]:
-        try:
-            line = self._stream.read_line(timeout_s)
-        except DeviceTimeoutError:
-            self._stream.kill()
-            raise
-        if line is None:
-            raise self._death()
-        try:
-            event = json.loads(line)
-        except ValueError as error:
-            raise AgentError(f"{self._called} answered {line[:200]!r}, not JSON") from error
-        if not isinstance(event, dict):
-            raise AgentError(f"{self._called} answered {line[:200]!r}, not an object")
-        return event
-
-    def _death(self) -> AgentError:
-        words = self._stream.last_words() or "none"
-        status = self._stream.close()
-        return AgentError(f"{self._called} died with status {status}; its last words: {words}")
-
-
-@contextmanager
-def _temporary_file(name: str) -> Iterator[Path]:
-    """Give a path on this host that is gone afterwards."""
-    try:
-        with tempfile.TemporaryDirectory(prefix="sartor-") as folder:
-            yield Path(folder) / name
-    except OSError as error:
-        raise OutputError(
-            f"cannot write a temporary file on this host: {error.strerror}; "
-            "free some space, or set TMPDIR to a folder that has some"
-        ) from error
+        return read_event(self._stream, self._called, timeout_s)

@@ -25,6 +25,7 @@ from .interleave import Interleaving
 from .messages import MeasureJob, Refusal
 from .model_profile import ModelProfile, PieceLatency
 from .reference import reference_graph
+from .reservation import reserved
 from .session import AgentSession
 
 _WHOLE = "the whole"
@@ -55,43 +56,47 @@ def measure_model(
         ModelFileError: the model does not run as it is, or cannot be cut.
         RuntimeMissingError: the device lacks the runtime, or this host what reads its models.
         AgentError: agents die whatever they measure.
+        DeviceBusyError: another process is timing on the device.
         DeviceError: the device is gone.
     """
-    started, health_before = time.monotonic(), device.health()
-    with _named(model):
-        content, cut = _opened(model, shapes)
-        runtime_version = _try_out(device, model, content, threads)
-        pieces = distinct(cut(device))
-    size_mb = len(content) / 1e6
-    items = [Item(_WHOLE, lambda: content, size_mb, alone=True)]
-    items += [
-        Item(str(number), partial(_content_of, piece), piece.memory_mb)
-        for number, piece in enumerate(pieces)
-        if not piece.problem
-    ]
-    done = 0
-    windows: dict[str, list[Window]] = {item.key: [] for item in items}
+    started = time.monotonic()
+    with reserved(device):
+        health_before = device.health()
+        with _named(model):
+            content, cut = _opened(model, shapes)
+            runtime_version = _try_out(device, model, content, threads)
+            pieces = distinct(cut(device))
+        size_mb = len(content) / 1e6
+        items = [Item(_WHOLE, lambda: content, size_mb, alone=True)]
+        items += [
+            Item(str(number), partial(_content_of, piece), piece.memory_mb)
+            for number, piece in enumerate(pieces)
+            if not piece.problem
+        ]
+        done = 0
+        windows: dict[str, list[Window]] = {item.key: [] for item in items}
 
-    def count() -> None:
-        nonlocal done
-        done += 1
-        progress(done, passes * len(items))
+        def count() -> None:
+            nonlocal done
+            done += 1
+            progress(done, passes * len(items))
 
-    def keep(key: str, window: Window) -> None:
-        windows[key].append(window)
-        count()
+        def keep(key: str, window: Window) -> None:
+            windows[key].append(window)
+            count()
 
-    run = Interleaving(
-        device=device,
-        runtime=model.runtime,
-        threads=threads,
-        options="",
-        reference=model.runtime.write(reference_graph()),
-        keep=keep,
-        give_up=lambda _key, _reason, _pass_index: count(),
-    )
-    for pass_index in range(passes):
-        run.take_pass(pass_index, make_batches(items, rng))
+        run = Interleaving(
+            device=device,
+            runtime=model.runtime,
+            threads=threads,
+            options="",
+            reference=model.runtime.write(reference_graph()),
+            keep=keep,
+            give_up=lambda _key, _reason, _pass_index: count(),
+        )
+        for pass_index in range(passes):
+            run.take_pass(pass_index, make_batches(items, rng))
+        health_after = device.health()
     if _WHOLE in run.failures:
         raise ModelFileError(f"{model.name} does not run every time: {run.failures[_WHOLE]}")
     level_us = reference_level_us(window for found in windows.values() for window in found)
@@ -115,7 +120,7 @@ def measure_model(
         agent_deaths=run.deaths,
         seconds=time.monotonic() - started,
         health_before=health_before,
-        health_after=device.health(),
+        health_after=health_after,
     )
 
 

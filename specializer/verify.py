@@ -14,6 +14,7 @@ from torch import Tensor
 from ..devices.device import Device
 from ..profiler.batches import VISITS
 from ..profiler.messages import MeasureJob, Refusal, Timing
+from ..profiler.reservation import reserved
 from ..profiler.runtimes import find_runtime
 from ..profiler.session import AgentSession
 from ..tables.errors import AgentError
@@ -145,14 +146,16 @@ def verify(
 
     Raises:
         AgentError: an artefact does not run, or is of another network.
+        DeviceBusyError: another process is timing on the device.
         RuntimeMissingError: the device lacks a runtime.
     """
     expected = network.run(images).numpy()
     trials = [_Trial(artefact, device, threads) for artefact in artefacts]
     runs = [(pass_index, trial) for pass_index in range(passes) for trial in trials]
-    for done, (pass_index, trial) in enumerate(runs):
-        progress(done, f"{trial.artefact.runtime}: pass {pass_index + 1} of {passes}")
-        trial.run(pass_index, images)
+    with reserved(device):
+        for done, (pass_index, trial) in enumerate(runs):
+            progress(done, f"{trial.artefact.runtime}: pass {pass_index + 1} of {passes}")
+            trial.run(pass_index, images)
     progress(len(runs), "verified")
     return tuple(trial.proof(expected, labels, budget_ms) for trial in trials)
 

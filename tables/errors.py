@@ -13,6 +13,7 @@ SartorError                      the command line prints it without a traceback 
 ├── DeviceError                  something between us and a device
 │   ├── DeviceUnreachableError   no connection
 │   ├── DeviceTimeoutError       no answer in time
+│   ├── DeviceBusyError          another process is timing on it
 │   ├── DeviceDisturbedError     it is too hot or too busy to be timed
 │   └── CommandFailedError       a command ran and failed
 ├── AgentError                   the agent on the device broke its protocol or died
@@ -107,6 +108,10 @@ class DeviceUnreachableError(DeviceError):
 
 class DeviceTimeoutError(DeviceError):
     """The device did not answer in time."""
+
+
+class DeviceBusyError(DeviceError):
+    """Another process is timing on the device."""
 
 
 class DeviceDisturbedError(DeviceError):

@@ -155,6 +155,7 @@ class Store:
         Raises:
             StoreBusyError: a living process is filling it.
         """
+        self._correct_lease(name)
         with self._database.writing() as connection:
             table = queries.table_id(connection, name)
             lease.check_free(connection, table, self._called(name))
@@ -170,6 +171,7 @@ class Store:
             StoreBusyError: a living process is filling the table.
         """
         owner = Owner.current()
+        self._correct_lease(name)
         with self._database.writing() as connection:
             table = queries.table_id(connection, name)
             if (self.where, table) in self._owed:
@@ -185,6 +187,10 @@ class Store:
             over.set()
             heart.join()
             self._give_back(table, owner)
+
+    def _correct_lease(self, name: str) -> None:
+        with self._database.writing() as connection:
+            lease.correct(connection, queries.table_id(connection, name))
 
     def _give_back(self, table: int, owner: Owner) -> None:
         """Give a lease back, or owe it where the store is out of reach.

@@ -1,9 +1,11 @@
 """The agent: times models on a device, next to the runtime that runs them.
 
-It is pushed as one archive and run there as ``python -m sartor_agent RUNTIME THREADS FOLDER``, with
-the runtime's options after its name where it has any (``onnxruntime:optimization=extended``). It
-needs Python 3.9, numpy and one runtime, and nothing else of Sartor. It reads jobs from standard
-input and writes events to standard output, one JSON object a line, in the order of the jobs::
+It is pushed as one archive and run there as ``python -m sartor_agent RUNTIME THREADS FOLDER LOCK
+HOLDER PATIENCE_S``, with the runtime's options after its name where it has any
+(``onnxruntime:optimization=extended``). It needs Python 3.9, numpy and one runtime, and nothing
+else of Sartor. It holds ``LOCK`` (``lock.py``) while it lives, as an agent of ``HOLDER``, so that
+there is one agent at a time. It reads jobs from standard input and writes events to standard
+output, one JSON object a line, in the order of the jobs::
 
     → (started)
     ← {"event": "hello", "agent_version": "2", "runtime": "litert", "runtime_version": "2.3.0", …}
@@ -20,6 +22,10 @@ Where the runtime is missing, or cannot run as it was asked to (on a GPU, say), 
 of hello, and what to do where it knows that, and ends::
 
     ← {"event": "missing", "error": "torch 2.13.0 finds no GPU to run on", "advice": "check …"}
+
+Where another agent does not end, this one says so and ends in its stead::
+
+    ← {"event": "taken", "by": "process 18, an agent of process 17 on lab"}
 
 Models of a job with ``evict_mb`` are timed in turns, cold, so much memory being read before each
 round; of any other job one after another, each again and again. Files are relative to ``FOLDER``. A

@@ -10,33 +10,45 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .hello import hello
+from .lock import TakenError, take
 
 
-def main(runtime_name: str, threads: int, folder: Path) -> int:
-    """Serve one host; return the exit status."""
+def main(
+    runtime_name: str, threads: int, folder: Path, lock: str, holder: str, patience_s: float
+) -> int:
+    """Serve one host, as the only agent of the device; return the exit status."""
     emit = _claim_stdout()
     try:
-        try:
-            # Only now, because without numpy or a runtime there is still something to say.
-            from .jobs import Workbench
-            from .models import import_runtime
-
-            runtime = import_runtime(runtime_name)
-        except ImportError as error:
-            advice = getattr(error, "advice", None)
-            emit(
-                {"event": "missing", "error": str(error), **({"advice": advice} if advice else {})}
-            )
-            return 1
-        workbench = Workbench(runtime, threads, folder)
-        about = hello(runtime_name, runtime.distribution, runtime.package)
-        emit({**about, "vitals": workbench.vitals()})
-        for line in sys.stdin:
-            emit(workbench.do(json.loads(line)))
+        # Before the runtime is imported, which would disturb the other agent.
+        with take(lock, f"process {os.getpid()}, an agent of {holder}", patience_s):
+            return _serve(emit, runtime_name, threads, folder)
+    except TakenError as error:
+        emit({"event": "taken", "by": error.by})
+        return 1
     except BrokenPipeError:
         return 1  # the host is gone, and nobody is left to tell
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _serve(
+    emit: Callable[[dict[str, object]], None], runtime_name: str, threads: int, folder: Path
+) -> int:
+    try:
+        # Only now, because without numpy or a runtime there is still something to say.
+        from .jobs import Workbench
+        from .models import import_runtime
+
+        runtime = import_runtime(runtime_name)
+    except ImportError as error:
+        advice = getattr(error, "advice", None)
+        emit({"event": "missing", "error": str(error), **({"advice": advice} if advice else {})})
+        return 1
+    workbench = Workbench(runtime, threads, folder)
+    about = hello(runtime_name, runtime.distribution, runtime.package)
+    emit({**about, "vitals": workbench.vitals()})
+    for line in sys.stdin:
+        emit(workbench.do(json.loads(line)))
     return 0
 
 
@@ -53,4 +65,5 @@ def _claim_stdout() -> Callable[[dict[str, object]], None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])))
+    called, threads, folder, lock, holder, patience_s = sys.argv[1:]
+    sys.exit(main(called, int(threads), Path(folder), lock, holder, float(patience_s)))

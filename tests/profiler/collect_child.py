@@ -1,7 +1,13 @@
-"""A collector to be killed: prints a line for every window that it has acknowledged."""
+"""A collector to be killed: prints a line for every window that it has acknowledged.
+
+``python collect_child.py DEVICE STORE LIMIT`` is killed by the kernel as it makes a file larger
+than ``LIMIT`` bytes; 0 is no limit.
+"""
 
 from __future__ import annotations
 
+import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -10,6 +16,7 @@ import numpy as np
 from sartor.devices import LocalDevice
 from sartor.profiler import Progress, collect, make_plan
 from sartor.profiler.reference import reference_graph
+from sartor.tables.errors import SartorError
 from sartor.tables.operator import Operator
 from sartor.tables.provenance import Condition
 from sartor.tables.store import Store
@@ -29,7 +36,24 @@ def acknowledge(progress: Progress) -> None:
     sys.stdout.flush()
 
 
-if __name__ == "__main__":
-    device = LocalDevice(Path(sys.argv[1]))
-    with Store.open(sys.argv[2]) as store:
+def dies_at(size: int) -> None:
+    """Let the kernel kill this process when it makes a file larger than so many bytes."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it
+
+
+def main(root: str, where: str, limit: str = "0") -> None:
+    """Collect; an error is a line of its own."""
+    if limit != "0":
+        dies_at(int(limit))
+    device = LocalDevice(Path(root))
+    with Store.open(where) as store:
         collect(device, store, TABLE, PLAN, CONDITION, np.random.default_rng(0), acknowledge)
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except SartorError as error:
+        sys.exit(f"{type(error).__name__}: {error}")

@@ -17,7 +17,7 @@ def agents_of(parent: int) -> list[int]:
             command = (folder / "cmdline").read_bytes()
         except OSError:
             continue  # it has ended meanwhile
-        if ppid == parent and b"sartor_agent" in command:
+        if ppid == parent and b"sartor_agent" in command.split(b"\0"):
             found.append(int(folder.name))
     return found
 

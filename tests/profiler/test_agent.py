@@ -24,8 +24,9 @@ def run_agent(tmp_path: Path, *, packages: Path | None = None) -> list[dict[str,
     archive.write_bytes(agent_archive())
     (tmp_path / "work").mkdir()
     found = os.pathsep.join(str(path) for path in (archive, packages) if path)
+    arguments = ("onnxruntime", "1", str(tmp_path / "work"), str(tmp_path / "agent"), "me", "0")
     done = subprocess.run(
-        [sys.executable, "-m", AGENT_PACKAGE, "onnxruntime", "1", str(tmp_path / "work")],
+        [sys.executable, "-m", AGENT_PACKAGE, *arguments],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": found},
         stdin=subprocess.DEVNULL,
         capture_output=True,

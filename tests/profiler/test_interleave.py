@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,14 +18,15 @@ from sartor.tables.graph import single_operator_graph
 from sartor.tables.measurement import Window
 from sartor.tables.operator import Operator
 
+from .hostile import litert_that
 from .processes import agents_of
 
 LITERT = find_runtime("litert")
 REFERENCE = LITERT.write(reference_graph())
 
 
-def model(out: int) -> bytes:
-    operator = Operator.parse(f"dense/8x1x1/out={out}/none/float32")
+def model(out: int, channels: int = 8) -> bytes:
+    operator = Operator.parse(f"dense/{channels}x1x1/out={out}/none/float32")
     return LITERT.write(single_operator_graph(operator))
 
 
@@ -112,18 +114,31 @@ def test_a_killed_agent_costs_nothing(device: LocalDevice) -> None:
     assert kept.windows.keys() == {item.key for item in ITEMS}
 
 
-def test_an_item_that_kills_agents_is_given_up_and_no_other(device: LocalDevice) -> None:
-    def deadly() -> bytes:
-        for pid in agents_of(os.getpid()):
-            os.kill(pid, signal.SIGKILL)
-        return model(1)
-
+def test_an_item_that_kills_agents_is_given_up_and_no_other(
+    device: LocalDevice, tmp_path: Path
+) -> None:
+    device.python = litert_that(tmp_path, "if channels == 9:\n    os.kill(os.getpid(), 9)")
     kept = Kept()
     run = interleaving(device, kept)
-    run.take_pass(0, [Batch((Item("deadly", deadly, 0.001), *ITEMS[:3]))])
+    run.take_pass(0, [Batch((Item("deadly", partial(model, 1, 9), 0.001), *ITEMS[:3]))])
     assert kept.given_up.keys() == {"deadly"}
-    assert "died with status -9" in run.failures["deadly"]
+    assert "died with status -9 (SIGKILL)" in run.failures["deadly"]
     assert kept.windows.keys() == {item.key for item in ITEMS[:3]}
+
+
+@pytest.mark.parametrize("fault", ["raise ValueError('no')", "os.kill(os.getpid(), 9)"])
+def test_an_item_alone_that_does_not_run_is_given_up_once(
+    device: LocalDevice, tmp_path: Path, fault: str
+) -> None:
+    """Though it is to be visited four times."""
+    device.python = litert_that(tmp_path, f"if channels == 9:\n    {fault}")
+    given_up: list[str] = []
+    run = Interleaving(
+        device, LITERT, 1, "", REFERENCE, Kept().keep, lambda key, *_: given_up.append(key)
+    )
+    run.take_pass(0, make_batches([Item("broken", partial(model, 1, 9), 1.0, alone=True)], rng()))
+    assert given_up == ["broken"]
+    assert run.deaths in {0, 2}
 
 
 def test_a_reference_that_does_not_run_is_an_error(device: LocalDevice) -> None:

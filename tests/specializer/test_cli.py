@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sartor.devices import find_device
+from sartor.profiler.reservation import reserved
 from sartor.specializer.specialization import load_specialization
 
 from .chain import BUDGET_MS, LABELS, SPEC, Chain, sartor
@@ -244,3 +247,18 @@ def test_verify_on_the_users_images(chain: Chain) -> None:
     assert printed.exit_code == 0
     assert "holds" in printed.stdout
     assert "wrote" in printed.stderr
+
+
+def test_a_device_that_others_time_on_is_left_alone(chain: Chain, tmp_path: Path) -> None:
+    operator = "dense/8x1x1/out=2/none/float32"
+    store = tmp_path / "tables.sqlite"
+    with reserved(find_device("local")):
+        complaints = [
+            sartor("verify", chain.out).complaint,
+            sartor("profile", "--op", operator, "--store", store, "--force").complaint,
+            sartor("profile", "--op", operator, "--store", store, "--patience", 0.1).complaint,
+        ]
+    for complaint in complaints:
+        who = f"local is being timed by process {os.getpid()} on "
+        assert complaint.startswith(f"sartor: {who}")
+        assert complaint.endswith("; wait for it, or end it")

@@ -24,6 +24,12 @@ PNG = b"\x89PNG\r\n\x1a\n"
 QUICK = ("--passes", 2)
 
 
+@pytest.fixture(autouse=True)
+def no_other_times_on_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor other tests, that run at the same time."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 def graph() -> Graph:
     builder = GraphBuilder("small", (8, 12, 12))
     tensor = builder.input

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -79,6 +80,14 @@ def collect_in_little_space(path: str, table: str, most: str) -> None:
     collect(path, table, most)
 
 
+def collect_until_killed(path: str, table: str, most: str, size: str) -> None:
+    """Collect, and be killed by the kernel within the write that would take a file past a size."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), int(size)))
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it
+    collect(path, table, most)
+
+
 def child(command: str, *arguments: object) -> subprocess.Popen[str]:
     """Run one of the commands below in a process of its own."""
     return subprocess.Popen(
@@ -100,6 +109,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "collect": collect,
     "collect_as_nobody": collect_as_nobody,
     "collect_in_little_space": collect_in_little_space,
+    "collect_until_killed": collect_until_killed,
     "hold": hold,
     "stall": stall,
 }

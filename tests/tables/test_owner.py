@@ -5,12 +5,13 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
-from sartor.tables import Store, lease
+from sartor.tables import Store, lease, owner
 from sartor.tables.backends import Now
 from sartor.tables.database import connect
 from sartor.tables.errors import StoreBusyError
@@ -75,6 +76,22 @@ def test_a_clock_that_is_wrong_takes_no_lease_of_the_living(
             right = time.time()
             monkeypatch.setattr(time, "time", lambda: right + 3600)
             with pytest.raises(StoreBusyError, match="on other"), store.lease("mine"):
+                pass
+
+
+def test_a_clock_that_was_set_back_does_not_bring_the_dead_back_to_life(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a board without a battery, which began its day in the past after a power cut."""
+    with Store.open(place.address) as store, Store.open(place.address) as other:
+        store.create("mine", PROVENANCE)
+        with store.lease("mine"):
+            elsewhere(place, silent_s=-3600)
+            for take in (other.lease("mine").__enter__, partial(other.remove, "mine")):
+                with pytest.raises(StoreBusyError, match="on other"):  # it may well be alive
+                    take()
+            monkeypatch.setattr(owner, "SILENCE_S", 0.0)
+            with other.lease("mine"):
                 pass
 
 

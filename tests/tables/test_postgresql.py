@@ -226,6 +226,30 @@ def test_a_server_killed_in_the_middle_of_a_collection(lab: Server) -> None:
         assert len(acknowledged) + 5 <= len(done) <= len(acknowledged) + 6
 
 
+def test_a_host_killed_while_the_server_commits(store: Store, lab: Server) -> None:
+    """It is never told that its window is safe, which it is; the next one measures the rest."""
+    slow = (
+        "CREATE FUNCTION dally() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$; "
+        "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON windows DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION dally()"
+    )
+    lab.execute(slow)
+    with child("collect", lab.url(), "mine", 10_000) as process:
+        while not lab.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE query = 'COMMIT' AND wait_event = 'PgSleep'"
+        ):
+            assert process.poll() is None
+        process.kill()
+        assert list(lines_of(process)) == []
+    lab.execute("ALTER TABLE windows DISABLE TRIGGER slow")
+    with child("collect", lab.url(), "mine", 5) as process:
+        told = list(lines_of(process))
+    assert str(ONE) not in told
+    assert store.done("mine") == {(str(ONE), 0), *((text, 0) for text in told)}
+    assert len(told) == 5
+
+
 def test_a_host_that_falls_silent_within_a_call_loses_its_turn(store: Store, lab: Server) -> None:
     """As one without power does: it says no goodbye, and its connection seems to stand."""
     with child("stall", lab.url(), "mine", 0.5) as process:

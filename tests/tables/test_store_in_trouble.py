@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
+import signal
 import sqlite3
 import tempfile
 import threading
@@ -64,6 +66,25 @@ def test_a_full_disk_says_so_and_keeps_what_was_told(path: Path) -> None:
     with Store.open(path) as store:
         assert {(text, 0) for text in told} <= store.done("mine")
         store.add_window("mine", operator(9999), window(0))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_collector_killed_within_the_write_of_a_commit(path: Path, seed: int) -> None:
+    """Wherever in a page that is: what was told is there, and half a commit is none."""
+    size, before = random.Random(seed).randrange(200_000, 800_000), 300
+    with child("collect_until_killed", path, "mine", 10_000, size) as process:
+        told = list(lines_of(process))
+    assert process.returncode == -signal.SIGXFSZ
+    assert max(file.stat().st_size for file in path.parent.glob("store.db*")) == size
+    with child("collect", path, "mine", 5) as process:
+        assert process.communicate(timeout=60)[1] == ""
+    with Store.open(path) as store:
+        done = store.done("mine")
+        assert {(text, 0) for text in told} <= done
+        assert before + len(told) + 5 <= len(done) <= before + len(told) + 6
+        table = store.load("mine")
+    assert len(told) > 0
+    assert sum(map(len, table.windows.values())) == len(table.rows) == len(done)
 
 
 @pytest.fixture
