@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tables.errors import FormatError
+from ..tables.errors import FormatError, MissingOperatorError
+from ..tables.granularity import OPERATORS, Granularity
 from ..tables.graph import Graph
 from ..tables.kinds import multiply_adds
 from ..tables.operator import Operator
@@ -27,7 +29,7 @@ class CostTensor:
     Source: Cai et al., ProxylessNAS, ICLR 2019, section 3.3 (additive latency model).
 
     Attributes:
-        fixed: what every network of a context pays: (contexts,).
+        fixed: what every network of a context pays, infinite where that is not known: (contexts,).
         choice: what each choice adds; 0 for an allowed ``ABSENT``, infinite for what the slot
             cannot be: (contexts, slots, highest choice + 1).
     """
@@ -45,6 +47,11 @@ class CostTensor:
         total: NDArray[np.float64] = np.ascontiguousarray(added).sum(axis=1)
         return self.fixed[contexts] + total
 
+    @property
+    def contexts(self) -> list[int]:
+        """The contexts whose networks have a known cost."""
+        return [int(context) for context in np.flatnonzero(np.isfinite(self.fixed))]
+
     def scaled(self, factor: float) -> CostTensor:
         """Multiply every cost by ``factor``, as a new measurement of whole networks may ask for."""
         return CostTensor(self.fixed * factor, self.choice * factor)
@@ -55,19 +62,22 @@ def compile_cost(
     operator_cost: Callable[[Operator], float],
     scale: float = 1.0,
     offset: float = 0.0,
+    granularity: Granularity = OPERATORS,
+    *,
+    partial: bool = False,
 ) -> CostTensor:
     """Compile what each operator costs into what each choice of a supernet costs.
 
-    Latency as a table predicts it is ``compile_cost(supernet, table.latency_ms,
-    table.calibration.scale, table.calibration.offset_ms)``: for every network the sum over its
-    operators, times the scale, plus the offset. The upper end of its interval is that times
-    ``1 + table.calibration.margin``.
+    For every network that is the sum over its operators, or over the blocks that they make, times
+    the scale, plus the offset; ``compile_latency`` has the numbers that a table predicts by.
 
     Args:
         supernet: gives the operators of each choice.
         operator_cost: asked once for each distinct operator that the space can reach.
         scale: of every cost.
         offset: of every network's cost.
+        granularity: of what ``operator_cost`` knows.
+        partial: whether contexts that lack an operator cost infinitely much, instead of raising.
 
     Raises:
         MissingOperatorError: from ``operator_cost``, when a table does not cover the space.
@@ -76,39 +86,56 @@ def compile_cost(
     known: dict[Operator, float] = {}
 
     def cost(graph: Graph) -> float:
-        for operator in graph.operators:
+        units = granularity.units(graph.operators)
+        for operator in units:
             if operator not in known:
                 known[operator] = scale * operator_cost(operator)
-        return math.fsum(known[operator] for operator in graph.operators)
+        return math.fsum(known[operator] for operator in units)
 
-    fixed = np.array(
-        [
-            math.fsum(
-                (cost(supernet.stem_graph(context)), cost(supernet.head_graph(context)), offset)
-            )
-            for context in range(len(space.contexts))
-        ]
-    )
+    fixed = np.full(len(space.contexts), np.inf)
     shape = (len(space.contexts), len(space.slots), int(space.choice_counts.max()) + 1)
     choices = np.full(shape, np.inf)
     choices[:, space.lowest_choices == ABSENT, ABSENT] = 0.0
-    for context, slot, choice in _places(space):
-        choices[context, slot, choice] = cost(supernet.block_graph(context, slot, choice))
+
+    def fill(context: int) -> None:
+        ends = (cost(supernet.stem_graph(context)), cost(supernet.head_graph(context)), offset)
+        for slot, choice in _places(space):
+            choices[context, slot, choice] = cost(supernet.block_graph(context, slot, choice))
+        fixed[context] = math.fsum(ends)
+
+    for context in range(len(space.contexts)):
+        with suppress(MissingOperatorError) if partial else nullcontext():
+            fill(context)
     return CostTensor(fixed, choices)
 
 
-def reachable_operators(supernet: Supernet) -> tuple[Operator, ...]:
+def reachable_operators(
+    supernet: Supernet,
+    granularity: Granularity = OPERATORS,
+    contexts: Iterable[int] | None = None,
+) -> tuple[Operator, ...]:
     """List every operator that some network of a supernet has, each once, sorted.
 
     A latency table that holds these predicts every network of the space.
+
+    Args:
+        supernet: gives the operators of each choice.
+        granularity: whether operators are listed, or the blocks that they make with what is in
+            none.
+        contexts: of the networks; all when left out.
     """
-    contexts = range(len(supernet.space.contexts))
+    space = supernet.space
     graphs = [
-        *map(supernet.stem_graph, contexts),
-        *map(supernet.head_graph, contexts),
-        *(supernet.block_graph(*place) for place in _places(supernet.space)),
+        graph
+        for context in (range(len(space.contexts)) if contexts is None else contexts)
+        for graph in (
+            supernet.stem_graph(context),
+            supernet.head_graph(context),
+            *(supernet.block_graph(context, *place) for place in _places(space)),
+        )
     ]
-    return tuple(sorted({operator for graph in graphs for operator in graph.operators}))
+    units = (granularity.units(graph.operators) for graph in graphs)
+    return tuple(sorted(set().union(*units)))
 
 
 def calibration_networks(supernet: Supernet, count: int) -> tuple[Graph, ...]:
@@ -140,9 +167,8 @@ def calibration_networks(supernet: Supernet, count: int) -> tuple[Graph, ...]:
     return tuple(supernet.graph(tuple(map(int, candidates[index]))) for index in chosen)
 
 
-def _places(space: SearchSpace) -> Iterator[tuple[int, int, int]]:
-    """Yield every (context, slot, choice) that fills a slot."""
-    for context in range(len(space.contexts)):
-        for slot, described in enumerate(space.slots):
-            for choice in range(1, len(described.choices) + 1):
-                yield context, slot, choice
+def _places(space: SearchSpace) -> Iterator[tuple[int, int]]:
+    """Yield every (slot, choice) that fills a slot."""
+    for slot, described in enumerate(space.slots):
+        for choice in range(1, len(described.choices) + 1):
+            yield slot, choice

@@ -83,6 +83,12 @@ class Calibration:
         return math.fsum(map(abs, errors)) / len(errors) if errors else 0.0
 
     @property
+    def mean_square_error(self) -> float:
+        """Mean square of the leave-one-out errors, by which fits compete; 0 as above."""
+        errors = self.leave_one_out_errors
+        return math.fsum(error**2 for error in errors) / len(errors) if errors else 0.0
+
+    @property
     def margin(self) -> float:
         """Half-width of the interval, relative to the prediction; 0 where it is unknown.
 

@@ -17,6 +17,7 @@ from .options import (
     SupernetOption,
 )
 from .output import note, print_facts, print_json
+from .standing import standings_text
 
 if TYPE_CHECKING:
     from ..choice import Choice
@@ -60,7 +61,12 @@ def specialize(
         _fit_predictor(supernet, data, seed)
     specializer = Specializer.open(supernet, latency_table)
     space = specializer.spec.space
-    budget_ms = specializer.latency_ms(space.largest) / 2 if latency_ms is None else latency_ms
+    if specializer.left_out:
+        sizes = ", ".join(map(str, specializer.left_out))
+        note(f"{table}, which was published, lacks operators of {sizes} pixels: left out")
+    budget_ms = latency_ms
+    if budget_ms is None:
+        budget_ms = specializer.latency_ms(specializer.largest) / 2
     found = specializer.search(budget_ms, seed)
     note(
         f"the search took {found.seconds:.2f} s of wall time: it compared {found.evaluations:,} "
@@ -109,6 +115,7 @@ def _facts(choice: Choice) -> dict[str, object]:
         "sub-network": choice.subnetwork,
         "budget": f"{choice.target.budget_ms:.2f} ms",
         "predicted latency": f"{latency.latency_ms:.2f} ms, interval {interval}",
+        "predicted by": standings_text(choice.rows),
         "fastest, largest": f"{search.fastest_ms:.2f} ms, {search.largest_ms:.2f} ms",
         "predicted accuracy": f"{accuracy.predicted:.1%}",
         "measured accuracy": measured,

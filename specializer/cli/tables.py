@@ -10,6 +10,7 @@ from . import exchange
 from .judgement import check, diff, merge, plot
 from .options import DEFAULT_STORE, JsonOption, StoreOption
 from .output import note, print_facts, print_json, print_table
+from .standing import standings_document, standings_text, table_standings
 
 if TYPE_CHECKING:
     from ...tables import Provenance
@@ -80,7 +81,7 @@ def show(
 
     with Store.open(store) as opened:
         table = opened.load(name)
-    calibration = table.calibration
+    calibration, standings = table.calibration, table_standings(table)
     rows = sorted(table.rows.items(), key=lambda row: -row[1].median_ms)
     networks = sorted(
         ((whole.network.name, whole.measurement) for whole in table.networks),
@@ -98,6 +99,7 @@ def show(
                     "leave_one_out_error": calibration.leave_one_out_error,
                     "margin": calibration.margin,
                 },
+                "rows": standings_document(standings),
                 "failures": {str(subject): why for subject, why in table.failures.items()},
                 "operators": {str(operator): row.median_ms for operator, row in rows},
                 "networks": {network: row.median_ms for network, row in networks},
@@ -117,9 +119,7 @@ def show(
             "networks": len(table.networks),
             "failures": len(table.failures),
             "calibration": f"{calibration.formula} from {calibration.networks} networks",
-            "leave-one-out error": (
-                f"{calibration.leave_one_out_error:.1%}" if calibration.calibrated else "unknown"
-            ),
+            "predicted by": standings_text(standings),
             "intervals": (
                 f"± {calibration.margin:.1%}, to hold {calibration.coverage:.0%}"
                 if calibration.calibrated
