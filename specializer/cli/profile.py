@@ -1,4 +1,4 @@
-"""``sartor profile``: measure every operator that a search space can reach, or a whole model."""
+"""``sartor profile``: measure what a search space can reach, or a whole model."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def profile(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a supernet's operators or blocks, or a --model of yours.
+    """Measure operators, blocks, or a --model of yours.
 
     Interrupt it at any time: the same command goes on where it stopped (a model begins anew).
     """

@@ -10,6 +10,7 @@ import pytest
 
 from sartor.benchmarks import prediction
 from sartor.specializer.cost import calibration_networks
+from sartor.tables.calibration import COVERAGE
 
 from .chain import SPEC, Chain
 
@@ -45,7 +46,7 @@ def test_held_out_networks_calibrate_nothing() -> None:
 def test_the_benchmark_measures_and_resumes(chain: Chain, tmp_path: Path) -> None:
     command: list[str | Path] = [
         *(sys.executable, prediction.__file__, "--runtime", "litert", "--json"),
-        *("--supernet", chain.supernet, "--count", "2", "--passes", "1"),
+        *("--supernet", chain.supernet, "--count", "2", "--passes", "1", "--rows", "both"),
         *("--store", tmp_path / "store.sqlite"),
     ]
     first, second = (
@@ -54,5 +55,9 @@ def test_the_benchmark_measures_and_resumes(chain: Chain, tmp_path: Path) -> Non
     assert first.stdout == second.stdout
     (outcome,) = json.loads(first.stdout)
     assert len(outcome["networks"]) == len(outcome["measured_ms"]) == 2
-    assert 0 <= outcome["table"]["within_5"] <= outcome["table"]["within_10"] <= 1
-    assert outcome["promised_coverage"] == pytest.approx(5 / 6)
+    assert {rows["rows"] for rows in outcome["by_rows"]} == {"operators", "blocks"}
+    assert [rows["used"] for rows in outcome["by_rows"]] == [True, False]
+    for rows in outcome["by_rows"]:
+        assert len(rows["predicted_ms"]) == 2
+        assert 0 <= rows["score"]["within_5"] <= rows["score"]["within_10"] <= 1
+        assert rows["promised_coverage"] == COVERAGE
