@@ -46,7 +46,7 @@ def compile_latency(supernet: Supernet, table: LatencyTable) -> PredictedLatency
         if len(found[-1].cost.contexts) == len(supernet.space.contexts):
             return found[-1]
     most = max(found, key=lambda each: len(each.cost.contexts))
-    if table.measurements or not most.cost.contexts:
+    if not (table.published and most.cost.contexts):
         best = table.estimators[0]
         raise lookup.missing(best.latencies_ms, _lacking(supernet, best), best.reasons)
     return most

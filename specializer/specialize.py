@@ -99,7 +99,7 @@ class Specializer:
                 error.near,
                 error.failure,
                 self._profile_command,
-                "" if self.table.measurements else self._advice,
+                self._advice if self.table.published else "",
             ) from error
 
     @property

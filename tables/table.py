@@ -93,6 +93,11 @@ class LatencyTable:
         return {subject: entry for subject, entry in found if isinstance(entry, Quotation)}
 
     @property
+    def published(self) -> bool:
+        """Whether all in it comes from others, so that nothing can be measured into it."""
+        return bool(self.quotations) and not self.measurements
+
+    @property
     def windows(self) -> Mapping[Subject, tuple[Window, ...]]:
         """The windows of every subject that was measured.
 

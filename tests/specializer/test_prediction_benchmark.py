@@ -11,7 +11,10 @@ import pytest
 from sartor.benchmarks import prediction
 from sartor.specializer.cost import calibration_networks
 from sartor.tables.calibration import COVERAGE
+from sartor.tables.errors import MissingOperatorError
+from sartor.tables.granularity import OPERATORS
 
+from . import test_latency
 from .chain import SPEC, Chain
 
 
@@ -40,6 +43,35 @@ def test_held_out_networks_calibrate_nothing() -> None:
     assert len(names) == 20
     assert not names & {graph.name for graph in calibration_networks(SPEC, 5)}
     assert prediction.random_networks(SPEC, 20, seed=0) == held_out
+
+
+def test_blocks_stand_beside_operators(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    graphs = calibration_networks(test_latency.SPEC, 8)
+    table = test_latency.measured(test_latency.EVERYTHING, OPERATORS)
+    outcome = prediction.evaluate(table, graphs[::2], graphs[1::2])
+    blocks, operators = outcome.by_rows
+    assert (blocks.rows, blocks.used) == ("blocks", True)
+    assert (operators.rows, operators.used) == ("operators", False)
+    assert blocks.leave_one_out_error is not None
+    assert operators.leave_one_out_error is not None
+    assert blocks.leave_one_out_error < operators.leave_one_out_error
+    assert blocks.score.mape < operators.score.mape
+    assert blocks.plain_sum.mape < operators.plain_sum.mape
+    prediction.show(outcome)
+    printed = capsys.readouterr().out
+    assert "calibration of blocks" in printed
+    assert ", used" in printed
+    for by in ("rows for blocks", "plain sum of blocks", "rows for operators", "multiply-adds"):
+        assert by in printed
+    alone = test_latency.measured(test_latency.rows([OPERATORS], range(3)))
+    (only,) = prediction.evaluate(alone, graphs[::2], graphs[1::2]).by_rows
+    assert (only.rows, only.used) == ("operators", True)
+    (gone,) = {operator for operator in graphs[1].operators if operator.kind == "dense"}
+    with pytest.raises(MissingOperatorError, match=str(gone)):
+        prediction.evaluate(alone.without({gone}), graphs[::2], graphs[1::2])
 
 
 @pytest.mark.slow
