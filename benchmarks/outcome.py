@@ -169,7 +169,7 @@ def judge(
         condition=str(specializer.table.provenance.condition),
         runtime_version=specializer.table.provenance.runtime_version,
         images=len(answers[contest.cases[0].specialised]),
-        margin=specializer.table.calibration.margin,
+        margin=specializer.predicted.estimator.calibration.margin,
         rounds=rounds,
         entrants=(*(one.specialised for one in rounds), *others),
         predictor=_quality([one for one in others if one.kind != UNIFORM]),

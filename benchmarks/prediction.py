@@ -3,11 +3,13 @@
     python benchmarks/prediction.py                     # every runtime
     python benchmarks/prediction.py --runtime litert
     python benchmarks/prediction.py --runtime onnxruntime:optimization=extended
+    python benchmarks/prediction.py --rows both         # blocks beside operators
 
 In one run, interleaved and in random order, it measures every operator that the supernet can
-reach, the networks that calibrate a latency table, and random sub-networks. The table then
-predicts the random ones, from the operators and the calibration networks alone. Beside it stand
-the plain sum of operators, what multiply-adds would have predicted (a line fitted to the same
+reach, or every block, the networks that calibrate a latency table, and random sub-networks. The
+table then predicts the random ones, from those rows and the calibration networks alone; where it
+has both, by those that it holds for better, and what the others would have predicted stands beside
+it. So do the plain sums, what multiply-adds would have predicted (a line fitted to the same
 calibration networks), and the noise floor: how well the measurement predicts itself.
 
 Interrupt it at any time: the same command goes on where it stopped. For figures worth quoting the
@@ -34,11 +36,13 @@ from sartor.specializer.cli.options import (
     DEFAULT_SUPERNET,
 )
 from sartor.specializer.cli.output import note, print_facts, print_json, print_table, progress_bar
+from sartor.specializer.cli.profile import Rows
 from sartor.specializer.cost import calibration_networks, reachable_operators
 from sartor.specializer.shipped import find_spec
 from sartor.specializer.supernets.supernet import Supernet
 from sartor.tables import Condition, LatencyTable, Network, NetworkMeasurement, SartorError, Store
 from sartor.tables.errors import MeasurementError
+from sartor.tables.estimator import Estimator, Standing, standings
 from sartor.tables.graph import Graph
 
 STORE = Path(__file__).resolve().parent.parent / "build" / "prediction.sqlite"
@@ -82,6 +86,35 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class ByRows:
+    """How good predictions by a table's rows for operators were, or by those for blocks.
+
+    Attributes:
+        rows: ``operators`` or ``blocks``.
+        used: whether the table predicts by them.
+        leave_one_out_error: by which it decides; None where fewer than two networks calibrate it.
+        calibration: the line from sums to networks.
+        score: of the predictions.
+        plain_sum: score of the sums, without calibration.
+        predicted_ms: of each network.
+        coverage: share of networks measured within their predicted intervals.
+        promised_coverage: share that the table claims.
+        margin: half-width of the intervals, relative to the prediction.
+    """
+
+    rows: str
+    used: bool
+    leave_one_out_error: float | None
+    calibration: str
+    score: Score
+    plain_sum: Score
+    predicted_ms: tuple[float, ...]
+    coverage: float
+    promised_coverage: float
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What came out for one runtime.
 
@@ -91,17 +124,11 @@ class Outcome:
         networks: names of the held-out networks.
         multiply_adds: of each.
         measured_ms: of each.
-        predicted_ms: of each, by the table.
         baseline_ms: of each, by a line over multiply-adds.
-        table: score of the table.
-        plain_sum: score of the sum of operators, without calibration.
+        by_rows: predictions by the table's rows, those that it uses first.
         baseline: score of the line.
         noise_mape: error of a measured latency itself, as its passes show it: half of what two
             halves of the passes differ by.
-        calibration: the table's line from sums to networks.
-        coverage: share of networks measured within their predicted intervals.
-        promised_coverage: share that the table claims.
-        margin: half-width of the intervals, relative to the prediction.
     """
 
     condition: str
@@ -109,16 +136,10 @@ class Outcome:
     networks: tuple[str, ...]
     multiply_adds: tuple[int, ...]
     measured_ms: tuple[float, ...]
-    predicted_ms: tuple[float, ...]
     baseline_ms: tuple[float, ...]
-    table: Score
-    plain_sum: Score
+    by_rows: tuple[ByRows, ...]
     baseline: Score
     noise_mape: float
-    calibration: str
-    coverage: float
-    promised_coverage: float
-    margin: float
 
 
 def random_networks(supernet: Supernet, count: int, seed: int) -> tuple[Graph, ...]:
@@ -138,33 +159,51 @@ def evaluate(
 ) -> Outcome:
     """Predict networks of a table as if it had not measured them, and compare."""
     blind = table.without({Network(graph.name, graph.operators) for graph in held_out})
-    predictions = [blind.predict(graph.operators) for graph in held_out]
     measured_ms = _latencies_ms(table, held_out)
-    predicted_ms = np.array([prediction.latency_ms for prediction in predictions])
+    covering = [
+        estimator
+        for estimator in blind.estimators
+        if all(estimator.covers(graph.operators) for graph in held_out)
+    ] or blind.estimators[:1]  # which then says what is missing
     line = fit_line(_multiply_adds(calibration), _latencies_ms(table, calibration))
     baseline_ms = line(_multiply_adds(held_out))
-    held = [
-        prediction.low_ms <= latency_ms <= prediction.high_ms
-        for prediction, latency_ms in zip(predictions, measured_ms, strict=True)
-    ]
     return Outcome(
         condition=str(table.provenance.condition),
         runtime_version=table.provenance.runtime_version,
         networks=tuple(graph.name for graph in held_out),
         multiply_adds=tuple(graph.multiply_adds for graph in held_out),
         measured_ms=tuple(measured_ms.tolist()),
-        predicted_ms=tuple(predicted_ms.tolist()),
         baseline_ms=tuple(baseline_ms.tolist()),
-        table=Score.of(predicted_ms, measured_ms),
-        plain_sum=Score.of(
-            np.array([table.sum_ms(graph.operators) for graph in held_out]), measured_ms
+        by_rows=tuple(
+            _by_rows(estimator, standing, held_out, measured_ms)
+            for estimator, standing in zip(covering, standings(covering, covering[0]), strict=True)
         ),
         baseline=Score.of(baseline_ms, measured_ms),
         noise_mape=noise(_measurements(table, held_out)),
-        calibration=blind.calibration.formula,
+    )
+
+
+def _by_rows(
+    estimator: Estimator, standing: Standing, held_out: Sequence[Graph], measured_ms: Floats
+) -> ByRows:
+    predictions = [estimator.predict(graph.operators) for graph in held_out]
+    sums_ms = np.array([estimator.sum_ms(graph.operators) for graph in held_out])
+    predicted_ms = np.array([prediction.latency_ms for prediction in predictions])
+    held = [
+        prediction.low_ms <= latency_ms <= prediction.high_ms
+        for prediction, latency_ms in zip(predictions, measured_ms, strict=True)
+    ]
+    return ByRows(
+        rows=standing.rows,
+        used=standing.used,
+        leave_one_out_error=standing.leave_one_out_error,
+        calibration=estimator.calibration.formula,
+        score=Score.of(predicted_ms, measured_ms),
+        plain_sum=Score.of(sums_ms, measured_ms),
+        predicted_ms=tuple(predicted_ms.tolist()),
         coverage=float(np.mean(held)),
-        promised_coverage=blind.calibration.coverage,
-        margin=blind.calibration.margin,
+        promised_coverage=estimator.calibration.coverage,
+        margin=estimator.calibration.margin,
     )
 
 
@@ -211,12 +250,14 @@ def measure(arguments: argparse.Namespace, called: str) -> Outcome:
     spec, name = find_spec(arguments.supernet), f"prediction-{called.replace(':', '-')}"
     calibration = calibration_networks(spec, DEFAULT_NETWORKS)
     held_out = random_networks(spec, arguments.count, arguments.seed)
+    rows = Rows(arguments.rows).granularities
     plan = make_plan(
-        reachable_operators(spec),
+        [operator for each in rows for operator in reachable_operators(spec, each)],
         (*calibration, *held_out),
         arguments.passes,
         framed=find_runtime(runtime).frames(options),
         most_passes=arguments.most_passes,
+        rows=rows,
     )
     rng = np.random.default_rng(arguments.seed)
     condition = Condition(runtime, options=options)
@@ -236,27 +277,30 @@ def measure(arguments: argparse.Namespace, called: str) -> Outcome:
 
 def show(outcome: Outcome) -> None:
     """Print an outcome for people."""
-    print_facts(
-        f"{outcome.runtime_version}, {outcome.condition}",
-        {
-            "networks": len(outcome.networks),
-            "latencies": f"{min(outcome.measured_ms):.2f}–{max(outcome.measured_ms):.2f} ms",
-            "calibration": outcome.calibration,
-            "noise floor": f"{outcome.noise_mape:.1%}: how far off a measured latency itself is",
-            "interval": f"± {outcome.margin:.1%} holds {outcome.coverage:.0%} of them "
-            f"(promised: {outcome.promised_coverage:.0%})",
-        },
-    )
+    facts: dict[str, object] = {
+        "networks": len(outcome.networks),
+        "latencies": f"{min(outcome.measured_ms):.2f}–{max(outcome.measured_ms):.2f} ms",
+        "noise floor": f"{outcome.noise_mape:.1%}: how far off a measured latency itself is",
+    }
+    scores = []
+    for one in outcome.by_rows:
+        error = "unknown" if one.leave_one_out_error is None else f"{one.leave_one_out_error:.1%}"
+        facts[f"calibration of {one.rows}"] = (
+            f"{one.calibration}, leave-one-out error {error}{', used' if one.used else ''}"
+        )
+        facts[f"interval of {one.rows}"] = (
+            f"± {one.margin:.1%} holds {one.coverage:.0%} of them "
+            f"(promised: {one.promised_coverage:.0%})"
+        )
+        scores.append((f"rows for {one.rows}", one.score))
+        scores.append((f"plain sum of {one.rows}", one.plain_sum))
+    print_facts(f"{outcome.runtime_version}, {outcome.condition}", facts)
     print_table(
         "Predicted against measured",
         ("by", "MAPE", "within ±5 %", "within ±10 %", "Spearman"),
         (
             (by, f"{s.mape:.1%}", f"{s.within_5:.0%}", f"{s.within_10:.0%}", f"{s.spearman:.3f}")
-            for by, s in (
-                ("latency table", outcome.table),
-                ("plain sum of operators", outcome.plain_sum),
-                ("multiply-adds", outcome.baseline),
-            )
+            for by, s in (*scores, ("multiply-adds", outcome.baseline))
         ),
     )
 
@@ -268,6 +312,9 @@ def main() -> None:
         description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runtime", action="append", choices=CONDITIONS, help="all if none")
+    parser.add_argument(
+        "--rows", default="operators", choices=[each.value for each in Rows], help="(operators)"
+    )
     parser.add_argument("--supernet", default=DEFAULT_SUPERNET, help="name, or file of weights")
     parser.add_argument("--count", type=int, default=50, help="random networks (50)")
     parser.add_argument(

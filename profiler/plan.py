@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from ..tables.dtypes import common_dtype, graph_with_dtype, with_dtype
 from ..tables.errors import FormatError
+from ..tables.expansion import expanded
 from ..tables.framing import Part, framing, subject_graph
+from ..tables.granularity import OPERATORS, Granularity
 from ..tables.graph import Graph
 from ..tables.operator import Operator
 from ..tables.subject import Network, Subject
@@ -41,7 +43,7 @@ class Plan:
     """What a latency table is to hold.
 
     Attributes:
-        operators: each once, sorted.
+        operators: each once, sorted; blocks among them or not.
         networks: whole networks that calibrate the table, by name.
         passes: windows of each subject, every one in another process.
         framed: whether operators are measured between neighbours (``tables.framing``).
@@ -77,10 +79,13 @@ class Plan:
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
-        """All subjects with their graphs: operators first, then networks."""
-        single = [Target(subject, subject_graph(subject, self.dtype)) for subject in self._subjects]
-        whole = [Target(Network(graph.name, graph.operators), graph) for graph in self.networks]
-        return (*single, *whole)
+        """All subjects with their graphs: operators first, then networks.
+
+        What is timed for a block is the graph of what it is made of.
+        """
+        single = [(subject, subject_graph(subject, self.dtype)) for subject in self._subjects]
+        whole = [(Network(graph.name, graph.operators), graph) for graph in self.networks]
+        return tuple(Target(subject, expanded(graph)) for subject, graph in (*single, *whole))
 
     @property
     def windows(self) -> int:
@@ -105,23 +110,26 @@ def make_plan(
     framed: bool = False,
     most_passes: int = 0,
     dtype: str | None = None,
+    rows: Sequence[Granularity] = (OPERATORS,),
 ) -> Plan:
-    """Plan to measure operators, and networks with all their operators.
+    """Plan to measure operators, and networks with all that they are made of.
 
     Args:
         operators: in any order, as often as you like.
         networks: to calibrate by. Only a network whose operators all have a row can do that, so
-            they are added.
+            they are added, or the blocks that they make.
         passes: windows of each subject.
         framed: whether operators are measured between neighbours (``tables.framing``).
         most_passes: how many a subject gets while its latency is not steady.
         dtype: to convert everything to; None to measure it as it is.
+        rows: which the networks are to calibrate: those for operators, for blocks, or both.
     """
     graphs = tuple(sorted(networks, key=lambda graph: graph.name))
     if dtype is not None:
         operators = [with_dtype(operator, dtype) for operator in operators]
         graphs = tuple(graph_with_dtype(graph, dtype) for graph in graphs)
-    wanted = set(operators).union(*(graph.operators for graph in graphs))
+    units = [each.units(graph.operators) for graph in graphs for each in rows]
+    wanted = set(operators).union(*units)
     return Plan(tuple(sorted(wanted)), graphs, passes, framed, most_passes)
 
 

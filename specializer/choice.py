@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..tables.calibration import Prediction
+from ..tables.estimator import Standing
 from .supernets.mobilenet_v3 import MobileNetV3, supernet_spec
 
 
@@ -97,6 +98,8 @@ class Choice:
         multiply_adds: of one image.
         parameters: number of weights.
         recalibrated_with: the images that BatchNorm was recalibrated with.
+        rows: by which of the table's rows the latency was predicted, and how good they and others
+            are; nothing is known of it where an older Sartor chose.
     """
 
     origin: Origin
@@ -108,3 +111,4 @@ class Choice:
     multiply_adds: int
     parameters: int
     recalibrated_with: str
+    rows: tuple[Standing, ...] = ()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..tables.curve import Curve
-from ..tables.errors import FormatError
+from ..tables.errors import FormatError, MissingOperatorError
+from ..tables.granularity import OPERATORS, Granularity
 from ..tables.graph import Graph
 from ..tables.kinds import multiply_adds
 from ..tables.operator import Operator
@@ -28,7 +30,7 @@ class CostTensor:
     Source: Cai et al., ProxylessNAS, ICLR 2019, section 3.3 (additive latency model).
 
     Attributes:
-        fixed: what every network of a context pays: (contexts,).
+        fixed: what every network of a context pays, infinite where that is not known: (contexts,).
         choice: what each choice adds; 0 for an allowed ``ABSENT``, infinite for what the slot
             cannot be: (contexts, slots, highest choice + 1).
         curve: from the sum to the cost; None where the sum is the cost.
@@ -49,20 +51,33 @@ class CostTensor:
         total += self.fixed[contexts]
         return total if self.curve is None else self.curve(total)
 
+    @property
+    def contexts(self) -> list[int]:
+        """The contexts whose networks have a known cost."""
+        return [int(context) for context in np.flatnonzero(np.isfinite(self.fixed))]
+
     def through(self, curve: Curve) -> CostTensor:
         """Take every sum through a curve, such as those of a table's calibration."""
         return replace(self, curve=curve)
 
 
-def compile_cost(supernet: Supernet, operator_cost: Callable[[Operator], float]) -> CostTensor:
+def compile_cost(
+    supernet: Supernet,
+    operator_cost: Callable[[Operator], float],
+    granularity: Granularity = OPERATORS,
+    *,
+    partial: bool = False,
+) -> CostTensor:
     """Compile what each operator costs into what each choice of a supernet costs.
 
-    Latency as a table predicts it is ``compile_cost(supernet, table.latency_ms)`` through
-    ``table.calibration.middle``; through ``high`` it is the upper end of the interval.
+    For every network that is the sum over its operators, or over the blocks that they make;
+    ``compile_latency`` has the numbers that a table predicts by.
 
     Args:
         supernet: gives the operators of each choice.
         operator_cost: asked once for each distinct operator that the space can reach.
+        granularity: of what ``operator_cost`` knows.
+        partial: whether contexts that lack an operator cost infinitely much, instead of raising.
 
     Raises:
         MissingOperatorError: from ``operator_cost``, when a table does not cover the space.
@@ -71,37 +86,56 @@ def compile_cost(supernet: Supernet, operator_cost: Callable[[Operator], float])
     known: dict[Operator, float] = {}
 
     def cost(graph: Graph) -> float:
-        for operator in graph.operators:
+        units = granularity.units(graph.operators)
+        for operator in units:
             if operator not in known:
                 known[operator] = operator_cost(operator)
-        return math.fsum(known[operator] for operator in graph.operators)
+        return math.fsum(known[operator] for operator in units)
 
-    fixed = np.array(
-        [
-            cost(supernet.stem_graph(context)) + cost(supernet.head_graph(context))
-            for context in range(len(space.contexts))
-        ]
-    )
+    fixed = np.full(len(space.contexts), np.inf)
     shape = (len(space.contexts), len(space.slots), int(space.choice_counts.max()) + 1)
     choices = np.full(shape, np.inf)
     choices[:, space.lowest_choices == ABSENT, ABSENT] = 0.0
-    for context, slot, choice in _places(space):
-        choices[context, slot, choice] = cost(supernet.block_graph(context, slot, choice))
+
+    def fill(context: int) -> None:
+        ends = cost(supernet.stem_graph(context)) + cost(supernet.head_graph(context))
+        for slot, choice in _places(space):
+            choices[context, slot, choice] = cost(supernet.block_graph(context, slot, choice))
+        fixed[context] = ends
+
+    for context in range(len(space.contexts)):
+        with suppress(MissingOperatorError) if partial else nullcontext():
+            fill(context)
     return CostTensor(fixed, choices)
 
 
-def reachable_operators(supernet: Supernet) -> tuple[Operator, ...]:
+def reachable_operators(
+    supernet: Supernet,
+    granularity: Granularity = OPERATORS,
+    contexts: Iterable[int] | None = None,
+) -> tuple[Operator, ...]:
     """List every operator that some network of a supernet has, each once, sorted.
 
     A latency table that holds these predicts every network of the space.
+
+    Args:
+        supernet: gives the operators of each choice.
+        granularity: whether operators are listed, or the blocks that they make with what is in
+            none.
+        contexts: of the networks; all when left out.
     """
-    contexts = range(len(supernet.space.contexts))
+    space = supernet.space
     graphs = [
-        *map(supernet.stem_graph, contexts),
-        *map(supernet.head_graph, contexts),
-        *(supernet.block_graph(*place) for place in _places(supernet.space)),
+        graph
+        for context in (range(len(space.contexts)) if contexts is None else contexts)
+        for graph in (
+            supernet.stem_graph(context),
+            supernet.head_graph(context),
+            *(supernet.block_graph(context, *place) for place in _places(space)),
+        )
     ]
-    return tuple(sorted({operator for graph in graphs for operator in graph.operators}))
+    units = (granularity.units(graph.operators) for graph in graphs)
+    return tuple(sorted(set().union(*units)))
 
 
 def calibration_networks(supernet: Supernet, count: int) -> tuple[Graph, ...]:
@@ -133,9 +167,8 @@ def calibration_networks(supernet: Supernet, count: int) -> tuple[Graph, ...]:
     return tuple(map(supernet.graph, dict.fromkeys((smallest, *inner, largest))))
 
 
-def _places(space: SearchSpace) -> Iterator[tuple[int, int, int]]:
-    """Yield every (context, slot, choice) that fills a slot."""
-    for context in range(len(space.contexts)):
-        for slot, described in enumerate(space.slots):
-            for choice in range(1, len(described.choices) + 1):
-                yield context, slot, choice
+def _places(space: SearchSpace) -> Iterator[tuple[int, int]]:
+    """Yield every (slot, choice) that fills a slot."""
+    for slot, described in enumerate(space.slots):
+        for choice in range(1, len(described.choices) + 1):
+            yield slot, choice

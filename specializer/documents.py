@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from ..tables.errors import FormatError
@@ -19,7 +19,8 @@ def from_document(kind: type[T], document: object) -> T:
     Args:
         kind: a dataclass of strings, numbers, tuples of one type or of a fixed length, optional
             values, and dataclasses of such.
-        document: one key for each field, no others.
+        document: one key for each field, no others; fields with a default may be left out, as older
+            documents do that did not know them.
 
     Raises:
         FormatError: a field is missing, unknown, or of another type; the message names it.
@@ -40,13 +41,22 @@ def _read(kind: object, value: object, where: str) -> object:
     return value
 
 
-def _read_dataclass(kind: Callable[..., object], value: object, where: str) -> object:
+def _read_dataclass(kind: type, value: object, where: str) -> object:
     hints = get_type_hints(kind)
-    if not isinstance(value, dict) or value.keys() != hints.keys():
+    if not isinstance(value, dict) or not _required(kind) <= value.keys() <= hints.keys():
         raise FormatError(f"{where} wants exactly {', '.join(hints)}")
     return kind(
-        **{name: _read(hint, value[name], f"{where}.{name}") for name, hint in hints.items()}
+        **{name: _read(hints[name], found, f"{where}.{name}") for name, found in value.items()}
     )
+
+
+def _required(kind: type) -> set[str]:
+    """Name the fields that have no default."""
+    return {
+        each.name
+        for each in fields(kind)
+        if each.default is MISSING and each.default_factory is MISSING
+    }
 
 
 def _read_tuple(kinds: tuple[object, ...], value: object, where: str) -> tuple[object, ...]:

@@ -22,7 +22,8 @@ from .space import SubNetwork
 from .supernets.elastic import ElasticMobileNetV3
 from .supernets.mobilenet_v3 import BATCH_NORM_EPS, MobileNetV3
 
-FORMAT = 1
+FORMAT = 2
+"""Version 1 did not tell by which rows of the table a latency was predicted."""
 DESCRIPTION, WEIGHTS = "specialization.json", "network.safetensors"
 _AGAIN = "make it again with: sartor specialize"
 

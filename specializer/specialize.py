@@ -11,20 +11,23 @@ from pathlib import Path
 import numpy as np
 
 from ..tables.errors import CheckpointError, MissingOperatorError
+from ..tables.estimator import standings
+from ..tables.granularity import OPERATORS
 from ..tables.table import LatencyTable
 from .accuracy.predictor import AccuracyPredictor, MlpPredictor
 from .calibration_set import calibration_batches, folder_images, synthetic_images
 from .choice import Accuracy, Choice, Origin, Search, Target
-from .cost import CostTensor, compile_cost
+from .cost import CostTensor
 from .evaluate import decode, top1
 from .extract import extract
 from .family import Family, load_family
 from .images import ImageFolder
+from .latency import PredictedLatency, compile_latency
 from .network import Network
 from .recalibrate import recalibrate
 from .reference import load_reference, recalibrate_synthetically
 from .search.evolution import SearchResult, search
-from .search.fastest import fastest
+from .search.fastest import fastest, largest
 from .search.front import pareto_front
 from .shipped import SupernetFiles, find_supernet, shipped_supernets
 from .space import SubNetwork
@@ -82,19 +85,54 @@ class Specializer:
         return MlpPredictor.load(self.files.accuracy, self.spec.space)
 
     @cached_property
-    def latency(self) -> CostTensor:
-        """The predicted latency of every sub-network, in milliseconds.
+    def predicted(self) -> PredictedLatency:
+        """The latency of every sub-network, and by which rows of the table it is predicted.
 
         Raises:
             MissingOperatorError: the table does not cover the supernet; says what does.
         """
         try:
-            cost = compile_cost(self.spec, self.table.latency_ms)
+            return compile_latency(self.spec, self.table)
         except MissingOperatorError as error:
             raise MissingOperatorError(
-                error.operator, error.near, error.failure, self._profile_command
+                error.operator,
+                error.near,
+                error.failure,
+                self._profile_command,
+                self._advice if self.table.published else "",
             ) from error
-        return cost.through(self.table.calibration.middle)
+
+    @property
+    def latency(self) -> CostTensor:
+        """The predicted latency of every sub-network, in milliseconds."""
+        return self.predicted.cost
+
+    @cached_property
+    def latency_bound(self) -> CostTensor:
+        """The upper end of every prediction's interval, in milliseconds; budgets constrain it."""
+        return self.predicted.bound
+
+    @property
+    def largest(self) -> SubNetwork:
+        """The largest sub-network whose latency the table predicts."""
+        return largest(self.spec.space, self.latency)
+
+    @property
+    def left_out(self) -> tuple[int, ...]:
+        """Resolutions of whose sub-networks the table, a published one, lacks operators."""
+        covered = self.latency.contexts
+        sizes = enumerate(self.spec.resolutions)
+        return tuple(size for context, size in sizes if context not in covered)
+
+    @property
+    def _advice(self) -> str:
+        """What to do about a published table that lacks too much."""
+        sizes = ", ".join(map(str, self.spec.resolutions))
+        return (
+            f"nothing can be measured into {self.table.name}, which was published, and it covers "
+            f"no resolution of {self.called} ({sizes}): take a table of your own, or the supernet "
+            "that it was made for"
+        )
 
     @property
     def _profile_command(self) -> str:
@@ -109,12 +147,9 @@ class Specializer:
         }
         if condition.options:
             options["--options"] = condition.options
+        if (rows := self.table.estimators[0].granularity) is not OPERATORS:
+            options["--rows"] = rows.name
         return shlex.join(["sartor", "profile", *chain.from_iterable(options.items())])
-
-    @cached_property
-    def latency_bound(self) -> CostTensor:
-        """The upper end of every prediction's interval, in milliseconds; budgets constrain it."""
-        return self.latency.through(self.table.calibration.high)
 
     def latency_ms(self, subnetwork: SubNetwork) -> float:
         """Return the predicted latency of one sub-network in milliseconds."""
@@ -125,7 +160,7 @@ class Specializer:
         """Half the latency of the largest sub-network, or whatever the fastest one needs."""
         space, bound = self.spec.space, self.latency_bound
         fastest_ms = bound.evaluate(np.array([fastest(space, bound)], np.int16))[0]
-        return max(self.latency_ms(space.largest) / 2, float(fastest_ms))
+        return max(self.latency_ms(self.largest) / 2, float(fastest_ms))
 
     def search(self, budget_ms: float, seed: int) -> SearchResult:
         """Find the most accurate sub-network whose interval ends within the budget.
@@ -159,7 +194,8 @@ class Specializer:
             origin=Origin(self.called, self.spec.width, self.spec.resolutions, self.labels),
             subnetwork=network.graph.name,
             target=Target(self.table.name, provenance.device, str(provenance.condition), budget_ms),
-            latency=self.table.predict(network.graph.operators),
+            latency=self.predicted.estimator.predict(network.graph.operators),
+            rows=standings(self.table.estimators, self.predicted.estimator),
             accuracy=_accuracy(network, found.accuracy, folder),
             search=self._account(found, seed),
             multiply_adds=network.graph.multiply_adds,
@@ -177,7 +213,7 @@ class Specializer:
             seconds=found.seconds,
             evaluations=found.evaluations,
             fastest_ms=self.latency_ms(fastest(space, bound)),
-            largest_ms=self.latency_ms(space.largest),
+            largest_ms=self.latency_ms(self.largest),
             front=tuple((self.latency_ms(best.subnetwork), best.accuracy) for best in front),
         )
 

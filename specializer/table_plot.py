@@ -30,7 +30,7 @@ def table_png(table: LatencyTable) -> bytes:
 
 def _draw_networks(axes: Axes, table: LatencyTable) -> None:
     """Draw the networks that calibrate the table, with their intervals."""
-    known = [whole for whole in table.networks if table.rows.keys() >= set(whole.network.operators)]
+    known = [whole for whole in table.networks if table.covers(whole.network.operators)]
     if not known:
         axes.text(0.5, 0.5, "no whole networks", ha="center", va="center")
         axes.set_axis_off()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .difference import Difference
     from .dtypes import common_dtype, graph_with_dtype, with_dtype
     from .errors import SartorError
+    from .estimator import Estimator
+    from .expansion import expanded
     from .formats.json_lines import read_json_lines, write_json_lines
     from .graph import Graph, GraphBuilder, Node, Weights, single_operator_graph
     from .kinds import KINDS, Kind, kind_of, multiply_adds, output_shape, parts
@@ -31,6 +33,7 @@ _HOMES = {
     "Calibration": "calibration",
     "Condition": "provenance",
     "Difference": "difference",
+    "Estimator": "estimator",
     "Frame": "subject",
     "Framed": "subject",
     "Graph": "graph",
@@ -57,6 +60,7 @@ _HOMES = {
     "calibrate": "calibration",
     "common_dtype": "dtypes",
     "composed": "blocks",
+    "expanded": "expansion",
     "graph_with_dtype": "dtypes",
     "kind_of": "kinds",
     "multiply_adds": "kinds",
@@ -74,6 +78,7 @@ __all__ = [
     "Calibration",
     "Condition",
     "Difference",
+    "Estimator",
     "Frame",
     "Framed",
     "Graph",
@@ -99,6 +104,7 @@ __all__ = [
     "calibrate",
     "common_dtype",
     "composed",
+    "expanded",
     "graph_with_dtype",
     "kind_of",
     "multiply_adds",

@@ -66,12 +66,12 @@ def pooled_dense_parts(block: Operator) -> Parts:
 def composed(operators: Sequence[Operator]) -> tuple[Operator, ...]:
     """Join every run of operators that makes an ``mbconv``; the others stay as they are.
 
-    So the operators of a network become those by which the public tables of blocks know it:
-    ``table.sum_ms(composed(graph.operators))``.
+    So the operators of a network become those by which a table of blocks knows it
+    (``granularity``).
 
     Args:
         operators: in execution order. An addition right behind a block is taken for the block's
-            own; operators by themselves do not tell which tensor they add.
+            own; operators by themselves do not tell which tensor they add. Blocks stay as they are.
     """
     joined: list[Operator] = []
     place = 0
@@ -83,7 +83,17 @@ def composed(operators: Sequence[Operator]) -> tuple[Operator, ...]:
 
 
 def _block_at(operators: Sequence[Operator], place: int) -> tuple[Operator, int]:
-    """Return the block that begins at a place and how many operators it joins, or one and 1."""
+    """Return the block that begins at a place and how many operators it joins, or one and 1.
+
+    Operators that break the rules of their kinds, as a file may have them, are in no block.
+    """
+    try:
+        return _joined(operators, place)
+    except (KeyError, ValueError, ZeroDivisionError):
+        return operators[place], 1
+
+
+def _joined(operators: Sequence[Operator], place: int) -> tuple[Operator, int]:
     first = operators[place]
     rest = list(operators[place : place + 5])
     expand = rest.pop(0) if first.kind == "conv2d" else None

@@ -26,6 +26,8 @@ would promise what the next one breaks; with more, intervals hold too many (benc
 _NEUTRAL = Curve()
 
 _KNOTS = 257
+_ENOUGH = 5  # networks, of which three are left without the smallest and the largest
+
 _FARTHEST = 7.0
 """Logarithm of the largest factor that is believed: e⁷ is a thousand."""
 
@@ -65,9 +67,10 @@ class Calibration:
         low: to the lower ends of their intervals.
         high: to the upper ends of their intervals.
         sums_ms: of the networks that were measured, smallest first.
-        leave_one_out_errors: of each of them, measured over predicted minus 1, where the other
-            networks alone gave the curve. Empty with fewer than two networks. The smallest and the
-            largest are beyond what the others show, so theirs are larger than those of new ones.
+        leave_one_out_errors: measured over predicted minus 1, where the other networks alone gave
+            the curve; empty with fewer than two networks. With five and more the smallest and the
+            largest are never left out: the others would be extrapolated then, as no prediction is
+            that lies between the two.
     """
 
     middle: Curve = _NEUTRAL
@@ -91,6 +94,12 @@ class Calibration:
         """Mean absolute leave-one-out error; 0 where ``calibrated`` is false."""
         errors = self.leave_one_out_errors
         return math.fsum(map(abs, errors)) / len(errors) if errors else 0.0
+
+    @property
+    def mean_square_error(self) -> float:
+        """Mean square of the leave-one-out errors, by which fits compete; 0 as above."""
+        errors = self.leave_one_out_errors
+        return math.fsum(error**2 for error in errors) / len(errors) if errors else 0.0
 
     @property
     def margin(self) -> float:
@@ -185,10 +194,11 @@ def _curves(sums: Floats, measured: Floats) -> tuple[Curve, Curve, Curve]:
 
 def _left_out(sums: Floats, measured: Floats) -> tuple[float, ...]:
     """Return measured over predicted minus 1, each network predicted by the others."""
-    if len(sums) < 2:
+    count = len(sums)
+    if count < 2:
         return ()
     errors = []
-    for index in range(len(sums)):
+    for index in range(1, count - 1) if count >= _ENOUGH else range(count):
         _, middle, _ = _curves(np.delete(sums, index), np.delete(measured, index))
         errors.append(float(measured[index] / middle.at(float(sums[index])) - 1))
     return tuple(errors)

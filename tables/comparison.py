@@ -105,11 +105,10 @@ def compare_tables(before: LatencyTable, after: LatencyTable) -> Comparison:
 
 def _network_ratios(before: LatencyTable, after: LatencyTable) -> tuple[float, ...]:
     networks = {whole.network for table in (before, after) for whole in table.networks}
-    known = before.rows.keys() & after.rows.keys()
     return tuple(
         after.predict(network.operators).latency_ms / before.predict(network.operators).latency_ms
         for network in sorted(networks, key=str)
-        if known.issuperset(network.operators)
+        if before.covers(network.operators) and after.covers(network.operators)
     )
 
 

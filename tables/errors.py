@@ -69,17 +69,24 @@ class MissingOperatorError(SartorError, LookupError):
         near: texts of the nearest operators that the table has.
         failure: why measuring it failed, empty if nobody tried.
         command: that measures it, and perhaps whatever else is missing.
+        advice: what to do where nothing can measure it.
     """
 
     def __init__(
-        self, operator: str, near: Sequence[str], failure: str = "", command: str = ""
+        self,
+        operator: str,
+        near: Sequence[str],
+        failure: str = "",
+        command: str = "",
+        advice: str = "",
     ) -> None:
         self.operator, self.near, self.failure = operator, tuple(near), failure
-        self.command = command or f"sartor profile --op '{operator}'"
+        self.command, self.advice = command or f"sartor profile --op '{operator}'", advice
         hint = f"nearest: {', '.join(self.near) or 'none'}"
         cause = f", because measuring it failed: {failure}" if failure else ""
         again = "measure it again with" if failure else "measure it with"
-        super().__init__(f"no latency for {operator} ({hint}){cause}; {again}: {self.command}")
+        remedy = advice or f"{again}: {self.command}"
+        super().__init__(f"no latency for {operator} ({hint}){cause}; {remedy}")
 
 
 class MeasurementError(SartorError, ValueError):

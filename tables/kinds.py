@@ -182,6 +182,11 @@ def multiply_adds(operator: Operator) -> int:
     return kind_of(operator).multiply_adds(operator)
 
 
+def is_block(operator: Operator) -> bool:
+    """Tell whether an operator is made of others; one of an unknown kind is not."""
+    return operator.kind in KINDS and KINDS[operator.kind].parts is not None
+
+
 def parts(operator: Operator) -> tuple[Operator, ...]:
     """Return the operators that a block is made of, in execution order; any other as it is."""
     kind = kind_of(operator)

@@ -29,9 +29,16 @@ def operator_ms(
         MissingOperatorError: there is no such row; names the nearest ones, and why it is missing.
     """
     if operator not in rows:
-        near = list(map(str, nearest(rows, operator)))
-        raise MissingOperatorError(str(operator), near, failures.get(operator, ""))
+        raise missing(rows, operator, failures)
     return rows[operator]
+
+
+def missing(
+    rows: Iterable[Operator], operator: Operator, failures: Mapping[Subject, str] = _NONE
+) -> MissingOperatorError:
+    """Make the error that says of an operator that it has no row."""
+    near = list(map(str, nearest(rows, operator)))
+    return MissingOperatorError(str(operator), near, failures.get(operator, ""))
 
 
 def sum_ms(

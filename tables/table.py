@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from types import MappingProxyType
 
 from . import lookup
-from .calibration import Calibration, Prediction, calibrate
+from .calibration import Calibration, Prediction
 from .difference import difference
 from .errors import MeasurementError
+from .estimator import Estimator, make_estimators
 from .health import BatchHealth
 from .measurement import Measurement, Window, reference_level_us
 from .operator import Operator
@@ -97,6 +98,11 @@ class LatencyTable:
         return {subject: entry for subject, entry in found if isinstance(entry, Quotation)}
 
     @property
+    def published(self) -> bool:
+        """Whether all in it comes from others, so that nothing can be measured into it."""
+        return bool(self.quotations) and not self.measurements
+
+    @property
     def windows(self) -> Mapping[Subject, tuple[Window, ...]]:
         """The windows of every subject that was measured.
 
@@ -139,16 +145,20 @@ class LatencyTable:
         return {operator: row.median_ms for operator, row in self.rows.items()}
 
     @cached_property
+    def estimators(self) -> tuple[Estimator, ...]:
+        """One by the rows for operators, one by those for blocks, or both: the best one first."""
+        measured = [(whole.network, whole.measurement.median_ms) for whole in self.networks]
+        return make_estimators(self.latencies_ms, self._reasons, measured)
+
+    def estimator(self, operators: Sequence[Operator]) -> Estimator:
+        """Return the best estimator that covers a network; the best of all where none does."""
+        covering = (one for one in self.estimators if one.covers(operators))
+        return next(covering, self.estimators[0])
+
+    @property
     def calibration(self) -> Calibration:
-        """From sums to networks, by the networks whose operators all have a row."""
-        return calibrate(
-            [
-                (self.sum_ms(whole.network.operators), whole.measurement.median_ms)
-                for whole in self.networks
-                if whole.network.operators
-                and all(operator in self.rows for operator in whole.network.operators)
-            ]
-        )
+        """From sums to networks, as the best estimator has it."""
+        return self.estimators[0].calibration
 
     def without(self, subjects: Collection[Subject]) -> LatencyTable:
         """Return the table as if some subjects had not been measured."""
@@ -169,13 +179,27 @@ class LatencyTable:
         """Return one operator's latency in milliseconds; MissingOperatorError without a row."""
         return lookup.operator_ms(self.latencies_ms, operator, self._reasons)
 
-    def sum_ms(self, operators: Iterable[Operator]) -> float:
-        """Sum the latencies of operators that run one after another, in milliseconds."""
-        return lookup.sum_ms(self.latencies_ms, operators, self._reasons)
+    def covers(self, operators: Sequence[Operator]) -> bool:
+        """Tell whether a network can be predicted, by any rows; one without operators cannot."""
+        return bool(operators) and self.estimator(operators).covers(operators)
 
-    def predict(self, operators: Iterable[Operator]) -> Prediction:
+    def sum_ms(self, operators: Sequence[Operator]) -> float:
+        """Sum the latencies of a network's rows, in milliseconds.
+
+        The rows are those of the best estimator that covers it: for its operators, or for the
+        blocks that these make. So are those that ``predict`` calibrates.
+
+        Args:
+            operators: of the network, in execution order; blocks among them or not.
+
+        Raises:
+            MissingOperatorError: no estimator covers it.
+        """
+        return self.estimator(operators).sum_ms(operators)
+
+    def predict(self, operators: Sequence[Operator]) -> Prediction:
         """Predict the latency of the network that runs these operators one after another."""
-        return self.calibration.predict(self.sum_ms(operators))
+        return self.estimator(operators).predict(operators)
 
 
 @dataclass(frozen=True, slots=True)

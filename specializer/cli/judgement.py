@@ -9,6 +9,7 @@ import typer
 
 from .options import DEFAULT_STORE, JsonOption, StoreOption
 from .output import note, print_facts, print_json, print_table
+from .standing import standings_document, standings_text, table_standings
 
 if TYPE_CHECKING:
     from ...tables.comparison import Change, Comparison
@@ -25,7 +26,8 @@ def check(
     from ...tables.verdict import Trust, judge
 
     with Store.open(store) as opened:
-        verdict = judge(opened.load(name))
+        table = opened.load(name)
+    verdict, standings = judge(table), table_standings(table)
     if as_json:
         print_json(
             {
@@ -33,10 +35,11 @@ def check(
                 "doubts": [doubt.sentence for doubt in verdict.doubts],
                 "steady": verdict.steady,
                 "unsteady": list(map(str, verdict.unsteady)),
+                "rows": standings_document(standings),
             }
         )
     else:
-        _print_verdict(name, verdict)
+        _print_verdict(name, verdict, standings_text(standings))
     if verdict.trust is Trust.NONE:
         raise typer.Exit(1)
 
@@ -117,12 +120,13 @@ def plot(
     note(f"wrote {file}")
 
 
-def _print_verdict(name: str, verdict: Verdict) -> None:
+def _print_verdict(name: str, verdict: Verdict, predicted_by: str) -> None:
     print_facts(
         f"{name} is {verdict.trust.value}",
         {
             "known to ± 1 %": f"{verdict.steady:.0%} of the operators",
             "worse than ± 10 %": f"{len(verdict.unsteady)} operators",
+            "predicted by": predicted_by,
         },
     )
     for doubt in verdict.doubts:

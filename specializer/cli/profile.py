@@ -1,7 +1,8 @@
-"""``sartor profile``: measure every operator that a search space can reach, or a whole model."""
+"""``sartor profile``: measure what a search space can reach, or a whole model."""
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,12 +23,29 @@ from .options import (
 )
 from .output import note, print_facts, print_json, progress_bar
 from .profile_model import ModelRequest, profile_model
+from .standing import standings_document, standings_text, table_standings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...profiler import CollectionReport
     from ...tables import Graph, LatencyTable, Operator
+    from ...tables.granularity import Granularity
+
+
+class Rows(str, Enum):
+    """What ``profile`` measures of a supernet."""
+
+    OPERATORS = "operators"
+    BLOCKS = "blocks"
+    BOTH = "both"
+
+    @property
+    def granularities(self) -> tuple[Granularity, ...]:
+        """As tables have them."""
+        from ...tables.granularity import GRANULARITIES
+
+        return tuple(each for each in GRANULARITIES if self in (Rows.BOTH, each.name))
 
 
 def profile(
@@ -44,6 +62,13 @@ def profile(
     ] = None,
     threads: ThreadsOption = 1,
     supernet: SupernetOption = DEFAULT_SUPERNET,
+    rows: Annotated[
+        Rows,
+        typer.Option(
+            "--rows",
+            help="Measure operators, or whole blocks, or both: then the better ones predict.",
+        ),
+    ] = Rows.OPERATORS,
     op: Annotated[
         list[str] | None,
         typer.Option("--op", help="Measure this operator only, as often as you like."),
@@ -112,12 +137,12 @@ def profile(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a supernet's operators, or a --model of yours.
+    """Measure operators, blocks, or a --model of yours.
 
     Interrupt it at any time: the same command goes on where it stopped (a model begins anew).
     """
     if model is not None:
-        others = ("supernet", "op", "table", "networks", "store", "options", "dtype")
+        others = ("supernet", "rows", "op", "table", "networks", "store", "options", "dtype")
         _refuse(context, *others, "most_passes", "patience", "force", because="--model has none")
         profile_model(
             ModelRequest(
@@ -127,6 +152,8 @@ def profile(
         )
         return
     _refuse(context, "shape", "plot", because="it needs --model")
+    if op:
+        _refuse(context, "rows", because="--op names what is measured, operators or blocks")
     runtime = runtime or "litert"
     import numpy as np
 
@@ -140,7 +167,7 @@ def profile(
     target = find_device(device, python)
     name = table or _default_name(device, runtime, options, dtype)
     condition = Condition(runtime, threads, dtype=dtype, options=options)
-    operators, graphs = _wanted(supernet, op or [], networks, dtype)
+    operators, graphs = _wanted(supernet, op or [], networks, dtype, rows.granularities)
     plan = make_plan(
         operators,
         graphs,
@@ -148,6 +175,7 @@ def profile(
         framed=found.frames(options, dtype),
         most_passes=most_passes,
         dtype=dtype,
+        rows=rows.granularities,
     )
     with Store.open(store) as opened, progress_bar() as bar:
         task = bar.add_task(f"profile {device}", total=plan.windows)
@@ -188,7 +216,7 @@ def _default_name(device: str, runtime: str, options: str, dtype: str) -> str:
 
 
 def _wanted(
-    supernet: str, texts: list[str], networks: int, dtype: str
+    supernet: str, texts: list[str], networks: int, dtype: str, rows: Sequence[Granularity]
 ) -> tuple[Sequence[Operator], Sequence[Graph]]:
     """Find the operators and the networks to measure."""
     from ...tables import Operator, kind_of
@@ -206,7 +234,8 @@ def _wanted(
                 )
         return parsed, ()
     spec = find_spec(supernet)
-    return reachable_operators(spec), calibration_networks(spec, networks)
+    operators = [one for each in rows for one in reachable_operators(spec, each)]
+    return operators, calibration_networks(spec, networks)
 
 
 def _document(report: CollectionReport, table: LatencyTable) -> dict[str, object]:
@@ -225,6 +254,7 @@ def _document(report: CollectionReport, table: LatencyTable) -> dict[str, object
         "disturbed_batches": sum(bool(batch.warnings) for batch in table.health),
         "repeated_batches": report.disturbed,
         "calibration": table.calibration.to_dict(),
+        "rows": standings_document(table_standings(table)),
     }
 
 
@@ -233,8 +263,8 @@ def _print(report: CollectionReport, table: LatencyTable, where: str) -> None:
         note(f"timings may be off: {warning}")
     calibration = table.calibration
     trust = (
-        f"{calibration.formula} from {calibration.networks} whole networks, leave-one-out error "
-        f"{calibration.leave_one_out_error:.1%}, intervals ± {calibration.margin:.1%}"
+        f"{calibration.formula} from {calibration.networks} whole networks, intervals "
+        f"± {calibration.margin:.1%}"
         if calibration.calibrated
         else "none: no whole networks were measured"
     )
@@ -246,6 +276,7 @@ def _print(report: CollectionReport, table: LatencyTable, where: str) -> None:
             "failures": len(report.failures),
             "not steady": f"{len(report.unsteady)} subjects, which are not known to ± 1 %",
             "calibration": trust,
+            "predicted by": standings_text(table_standings(table)),
             "health": f"{report.health_before.verdict} before, {report.health_after.verdict} after",
             "disturbed": f"{report.disturbed} batches, which were measured again",
             "time": f"{report.seconds:.0f} s, the device at work {report.busy_share:.0%} of it",

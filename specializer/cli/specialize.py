@@ -17,6 +17,7 @@ from .options import (
     SupernetOption,
 )
 from .output import note, print_facts, print_json
+from .standing import standings_text
 
 if TYPE_CHECKING:
     from ..choice import Choice
@@ -59,6 +60,9 @@ def specialize(
     if data is not None and find_supernet(supernet).accuracy is None:
         _fit_predictor(supernet, data, seed)
     specializer = Specializer.open(supernet, latency_table)
+    if specializer.left_out:
+        sizes = ", ".join(map(str, specializer.left_out))
+        note(f"{table}, which was published, lacks operators of {sizes} pixels: left out")
     budget_ms = specializer.usual_budget_ms if latency_ms is None else latency_ms
     found = specializer.search(budget_ms, seed)
     note(
@@ -108,6 +112,7 @@ def _facts(choice: Choice) -> dict[str, object]:
         "sub-network": choice.subnetwork,
         "budget": f"{choice.target.budget_ms:.2f} ms",
         "predicted latency": f"{latency.latency_ms:.2f} ms, interval {interval}",
+        "predicted by": standings_text(choice.rows),
         "fastest, largest": f"{search.fastest_ms:.2f} ms, {search.largest_ms:.2f} ms",
         "predicted accuracy": f"{accuracy.predicted:.1%}",
         "measured accuracy": measured,

@@ -10,6 +10,7 @@ from . import exchange
 from .judgement import check, diff, merge, plot
 from .options import DEFAULT_STORE, JsonOption, StoreOption
 from .output import note, print_facts, print_json, print_table
+from .standing import standings_document, standings_text, table_standings
 
 if TYPE_CHECKING:
     from ...tables import Provenance
@@ -82,7 +83,7 @@ def show(
 
     with Store.open(store) as opened:
         table = opened.load(name)
-    calibration = table.calibration
+    calibration, standings = table.calibration, table_standings(table)
     rows = sorted(table.rows.items(), key=lambda row: -row[1].median_ms)
     networks = sorted(
         ((whole.network.name, whole.measurement) for whole in table.networks),
@@ -94,6 +95,7 @@ def show(
                 "name": table.name,
                 "provenance": table.provenance.to_dict(),
                 "calibration": calibration.to_dict(),
+                "rows": standings_document(standings),
                 "health": [health.to_dict() for health in table.health],
                 "failures": {str(subject): why for subject, why in table.failures.items()},
                 "operators": {str(operator): _row_document(row) for operator, row in rows},
@@ -115,9 +117,7 @@ def show(
             "failures": len(table.failures),
             "health": summary(table.health),
             "calibration": f"{calibration.formula} from {calibration.networks} networks",
-            "leave-one-out error": (
-                f"{calibration.leave_one_out_error:.1%}" if calibration.calibrated else "unknown"
-            ),
+            "predicted by": standings_text(standings),
             "intervals": (
                 f"± {calibration.margin:.1%} as a rule, to hold {calibration.coverage:.0%}"
                 if calibration.calibrated

@@ -1,4 +1,4 @@
-"""The fastest network of a space, exactly: what a budget has to leave room for."""
+"""The fastest network of a space, exactly: what a budget has to leave room for; and the largest."""
 
 from __future__ import annotations
 
@@ -43,6 +43,11 @@ def fastest(space: SearchSpace, cost: CostTensor) -> SubNetwork:
         networks.append(network)
     costs = cost.evaluate(np.array(networks, np.int16))
     return tuple(networks[int(costs.argmin())])
+
+
+def largest(space: SearchSpace, cost: CostTensor) -> SubNetwork:
+    """Return the largest network of the last context that has a known cost."""
+    return (cost.contexts[-1], *space.largest[1:])
 
 
 def _fastest_stage(stage: tuple[Slot, ...], costs: NDArray[np.float64]) -> list[int]:

@@ -8,7 +8,7 @@ from ..accuracy.predictor import AccuracyPredictor
 from ..cost import CostTensor
 from ..space import SearchSpace
 from .evolution import SearchResult, SearchSettings, search
-from .fastest import fastest
+from .fastest import fastest, largest
 
 _SETTINGS = SearchSettings(generations=40)
 """A point of the front shows what a budget buys; nobody ships it, so a brief search will do."""
@@ -29,7 +29,7 @@ def pareto_front(
     Returns:
         At most ``points`` results; latencies and accuracies both ascend.
     """
-    ends = np.array([fastest(space, cost), space.largest], np.int16)
+    ends = np.array([fastest(space, cost), largest(space, cost)], np.int16)
     low_ms, high_ms = cost.evaluate(ends)
     budgets_ms = np.geomspace(low_ms, high_ms, points).clip(low_ms, high_ms).tolist()
     found = [

@@ -13,7 +13,8 @@ class Supernet(Protocol):
 
     A block's graph depends on its context, slot and choice alone, never on what stands in other
     slots: this is what makes the cost of a network a sum. The stem's graph, then those of the
-    filled slots, then the head's hold the same operators as the graph of the whole.
+    filled slots, then the head's hold the same operators as the graph of the whole, and the same
+    blocks (``tables.granularity``): none reaches from one of them into the next.
     """
 
     @property

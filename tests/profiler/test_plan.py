@@ -5,9 +5,13 @@ import pytest
 from sartor.profiler import Coverage, Plan, coverage, make_plan
 from sartor.profiler.reference import reference_graph
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
+from sartor.tables.blocks import composed
 from sartor.tables.errors import FormatError, GraphError
+from sartor.tables.granularity import BLOCKS, OPERATORS
 from sartor.tables.graph import single_operator_graph
+from sartor.tables.kinds import is_block, parts
 from sartor.tables.operator import Operator
+from sartor.tables.subject import Framed
 
 ADD = Operator.parse("add/8x4x4,8x4x4/-/none/float32")
 POOL = Operator.parse("global_average_pool/8x4x4/-/none/float32")
@@ -26,6 +30,29 @@ def test_networks_bring_their_operators() -> None:
     assert plan.windows == 2 * (len(plan.operators) + 1)
     assert [target.graph.name for target in plan.targets][-1] == network.name
     assert plan.targets[0].graph == single_operator_graph(plan.operators[0])
+
+
+def test_networks_bring_their_blocks_and_a_block_is_run_as_its_operators() -> None:
+    spec = MobileNetV3(classes=10, resolutions=(64,))
+    network = spec.graph(spec.space.smallest)
+    blocks = make_plan([], [network], rows=(BLOCKS,))
+    kinds = {operator.kind for operator in blocks.operators}
+    assert kinds == {"conv2d", "dense", "global_average_pool", "mbconv"}
+    assert set(blocks.operators) == set(composed(network.operators))
+    both = make_plan([], [network], rows=(OPERATORS, BLOCKS))
+    assert set(both.operators) == {*network.operators, *blocks.operators}
+    for target in make_plan([], [network], rows=(BLOCKS,), framed=True).targets:
+        assert not any(map(is_block, target.graph.operators))
+        if isinstance(target.subject, Framed):
+            assert set(target.graph.operators) >= set(parts(target.subject.operator))
+
+
+def test_the_memory_of_a_block_is_that_of_its_operators() -> None:
+    text = "mbconv/8x4x4/expand=24,kernel=3,out=8,se=0,skip=1,stride=1/relu/float32"
+    block = Operator.parse(text)
+    (target,) = make_plan([block]).targets
+    maps = 4 * 4 * (8 + 24 + 24 + 8 + 8)
+    assert target.memory_mb == 4 * (single_operator_graph(block).parameters + maps) / 1e6
 
 
 def test_a_plan_that_measures_nothing_is_refused() -> None:

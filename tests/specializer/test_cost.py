@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given, settings
 
 from sartor.specializer.cost import calibration_networks, compile_cost, reachable_operators
+from sartor.specializer.search.fastest import fastest, largest
 from sartor.specializer.space import SearchSpace
 from sartor.specializer.supernets.mobilenet_v3 import CHOICES, MAX_DEPTH, MobileNetV3
+from sartor.tables.blocks import composed
 from sartor.tables.errors import FormatError, MissingOperatorError
-from sartor.tables.kinds import multiply_adds
+from sartor.tables.granularity import BLOCKS
+from sartor.tables.kinds import multiply_adds, parts
 from sartor.tables.measurement import Measurement, Window
 from sartor.tables.operator import Operator
 from sartor.tables.provenance import Condition, Provenance
@@ -100,6 +103,50 @@ def test_each_operator_is_asked_for_once() -> None:
 
     compile_cost(MOBILE, cost)
     assert sorted(asked) == list(reachable_operators(MOBILE))
+
+
+def test_blocks_cost_what_a_table_of_blocks_says() -> None:
+    cost = compile_cost(MOBILE, pretended_us, granularity=BLOCKS)
+    population = MOBILE.space.random(30, np.random.default_rng(0))
+    networks = [composed(MOBILE.graph(tuple(row)).operators) for row in population.tolist()]
+    assert cost.evaluate(population) == pytest.approx(
+        [sum(map(pretended_us, network)) for network in networks], rel=1e-12
+    )
+
+
+def test_reachable_blocks_are_exactly_those_of_the_networks() -> None:
+    slots = len(MOBILE.space.slots)
+    largest = [
+        (context, *[choice] * slots)
+        for context in range(len(MOBILE.resolutions))
+        for choice in range(1, len(CHOICES) + 1)
+    ]
+    reachable = reachable_operators(MOBILE, BLOCKS)
+    assert set(reachable) == {
+        operator for network in largest for operator in composed(MOBILE.graph(network).operators)
+    }
+    apart = {part for operator in reachable for part in parts(operator)}
+    assert apart == set(reachable_operators(MOBILE))
+    of_one = [set(reachable_operators(MOBILE, BLOCKS, [context])) for context in (0, 1)]
+    assert of_one[0] | of_one[1] == set(reachable)
+    assert of_one[0] - of_one[1]
+
+
+def test_contexts_that_lack_an_operator_are_left_out_where_that_is_asked_for(
+    table: LatencyTable,
+) -> None:
+    (gone, *_) = set(reachable_operators(MOBILE, contexts=[0])) - set(
+        reachable_operators(MOBILE, contexts=[1])
+    )
+    holed = table.without({gone})
+    cost, whole = (compile_cost(MOBILE, each.latency_ms, partial=True) for each in (holed, table))
+    assert (cost.contexts, whole.contexts) == ([1], [0, 1])
+    population = MOBILE.space.random(50, np.random.default_rng(0))
+    known = population[:, 0] == 1
+    assert np.isinf(cost.evaluate(population[~known])).all()
+    assert np.array_equal(cost.evaluate(population[known]), whole.evaluate(population[known]))
+    assert fastest(MOBILE.space, cost)[0] == largest(MOBILE.space, cost)[0] == 1
+    assert largest(MOBILE.space, whole) == MOBILE.space.largest
 
 
 def test_reachable_operators_are_exactly_those_of_the_networks() -> None:

@@ -100,7 +100,7 @@ def test_it_is_shown_as_published(store: Path, file: Path, monkeypatch: pytest.M
     printed = sartor("tables", "show", "quoted", "--store", store).stdout
     assert "published: note10.yaml (" in printed
     assert "unknown/threads=1,batch=1/float32/assumed" in printed
-    assert "leave-one-out error  unknown" in printed
+    assert "rows for blocks (leave-one-out error unknown)" in printed
     assert "mbconv/" in printed
     mine = sartor("tables", "show", "mine", "--store", store).stdout
     assert "measured" in mine

@@ -17,6 +17,7 @@ from sartor.specializer.extract import extract
 from sartor.specializer.specialization import Specialization, load_choice, load_specialization
 from sartor.tables import Prediction
 from sartor.tables.errors import CheckpointError, FormatError, OutputError
+from sartor.tables.estimator import Standing
 
 from .torch_tools import SMALL, random_supernet
 
@@ -30,6 +31,10 @@ CHOICE = Choice(
     multiply_adds=1000,
     parameters=100,
     recalibrated_with="synthetic images",
+    rows=(
+        Standing("blocks", used=True, networks=8, leave_one_out_error=0.01),
+        Standing("operators", used=False, networks=1, leave_one_out_error=None),
+    ),
 )
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -45,6 +50,9 @@ choices = st.builds(
         st.lists(st.tuples(finite, shares)).map(tuple),
     ),
     recalibrated_with=st.text(),
+    rows=st.lists(
+        st.builds(Standing, st.text(), st.booleans(), st.integers(0), shares | st.none())
+    ).map(tuple),
 )
 
 
@@ -125,6 +133,22 @@ def test_a_description_that_is_not_text(saved: Path) -> None:
 def test_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="holds no specialized network"):
         load_specialization(tmp_path)
+
+
+def test_a_description_of_the_first_format_knows_nothing_of_rows(saved: Path) -> None:
+    path = saved / "specialization.json"
+    document = json.loads(path.read_text())
+    assert document["format"] == 2
+    del document["rows"]
+    path.write_text(json.dumps(document | {"format": 1}))
+    assert load_choice(saved) == replace(CHOICE, rows=())
+
+
+def test_a_description_of_a_newer_format_says_so(saved: Path) -> None:
+    path = saved / "specialization.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 3}))
+    with pytest.raises(CheckpointError, match="written by a newer Sartor"):
+        load_choice(saved)
 
 
 def test_a_folder_that_cannot_be_written(saved: Path) -> None:

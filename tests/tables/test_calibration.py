@@ -63,11 +63,13 @@ def test_the_order_of_networks_is_of_no_matter(found: Pairs, random: object) -> 
 @settings(max_examples=30)
 def test_each_error_is_what_the_other_networks_predict(found: Pairs) -> None:
     calibration = calibrate(found)
-    assert calibration.networks == len(calibration.leave_one_out_errors) == len(found)
+    assert calibration.networks == len(found)
+    errors = []
     for index, (total, measured) in enumerate(sorted(found)):
         others = sorted(found)[:index] + sorted(found)[index + 1 :]
-        predicted = calibrate(others).predict(total).latency_ms
-        assert calibration.leave_one_out_errors[index] == pytest.approx(measured / predicted - 1)
+        errors.append(measured / calibrate(others).predict(total).latency_ms - 1)
+    wanted = errors[1:-1] if len(found) >= 5 else errors
+    assert calibration.leave_one_out_errors == pytest.approx(wanted)
 
 
 @given(pairs, latencies)
