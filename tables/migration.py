@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, update
 
-from .schema import META, QUOTATIONS
+from .schema import ESTIMATES, META, QUOTATIONS, TRANSFERS
 
 
 def migrate(connection: Connection, version: int) -> None:
@@ -29,5 +29,11 @@ def _add_quotations(connection: Connection) -> None:
     QUOTATIONS.create(connection)
 
 
-STEPS: Mapping[int, Callable[[Connection], None]] = {1: _add_quotations}
+def _add_transfers(connection: Connection) -> None:
+    """Version 3 keeps estimates from tables of other devices."""
+    TRANSFERS.create(connection)
+    ESTIMATES.create(connection)
+
+
+STEPS: Mapping[int, Callable[[Connection], None]] = {1: _add_quotations, 2: _add_transfers}
 """By the version that a step starts from: what makes the next one of it."""

@@ -1,4 +1,4 @@
-"""What the store of measurements looks like inside: six tables."""
+"""What the store of measurements looks like inside: eight tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from .text import AnyText
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Goes up with every change that an older Sartor would misread; ``migration`` has each step."""
 
 METADATA = MetaData()
@@ -69,6 +69,24 @@ QUOTATIONS = Table(
     Column("deviation_ms", Float, comment="standard deviation, where it was published"),
     Column("count", BigInteger, comment="of inferences, where it was published"),
     comment="Since version 2: latencies that others published, without samples.",
+)
+
+TRANSFERS = Table(
+    "transfers",
+    METADATA,
+    Column("table_id", ForeignKey(LATENCY_TABLES.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("known", Text, nullable=False, comment="tables of other devices, a list of JSON"),
+    Column("offset_ms", Float, nullable=False, comment="of a network, beyond its operators"),
+    Column("deviation", Float, nullable=False, comment="of typical networks, relative"),
+    comment="Since version 3: where the estimates of a table come from.",
+)
+
+ESTIMATES = Table(
+    "estimates",
+    METADATA,
+    Column("subject_id", ForeignKey(SUBJECTS.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("latency_ms", Float, nullable=False, comment="of a network: what the others say"),
+    comment="Since version 3: latencies that were estimated from tables of other devices.",
 )
 
 LEASES = Table(

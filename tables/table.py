@@ -12,6 +12,7 @@ from . import lookup
 from .calibration import Calibration, Prediction, calibrate
 from .difference import difference
 from .errors import MeasurementError
+from .estimate import Transfer
 from .measurement import Measurement, Window, reference_level_us
 from .operator import Operator
 from .provenance import Provenance
@@ -40,12 +41,14 @@ class LatencyTable:
         entries: what was measured of each subject, corrected to one common level of the machine,
             or what was published of it.
         failures: why something could not be measured.
+        transfer: estimates of operators that were not measured, where there are some.
     """
 
     name: str
     provenance: Provenance
     entries: Mapping[Subject, Measurement | Quotation]
     failures: Mapping[Subject, str] = field(default_factory=dict)
+    transfer: Transfer | None = None
 
     @classmethod
     def from_windows(
@@ -55,6 +58,7 @@ class LatencyTable:
         windows: Mapping[Subject, Sequence[Window]],
         failures: Mapping[Subject, str],
         quotations: Mapping[Subject, Quotation] = _NONE,
+        transfer: Transfer | None = None,
     ) -> LatencyTable:
         """Build a table from all its windows, corrected to one common level of the machine.
 
@@ -64,6 +68,7 @@ class LatencyTable:
             windows: of each subject that was measured.
             failures: why something could not be measured.
             quotations: of each subject whose latency was published.
+            transfer: estimates of operators.
 
         Raises:
             MeasurementError: a subject has both windows and a quotation.
@@ -77,7 +82,7 @@ class LatencyTable:
         if timed:
             level_us = reference_level_us(chain.from_iterable(timed.values()))
             entries |= {subject: Measurement(taken, level_us) for subject, taken in timed.items()}
-        return cls(name, provenance, entries, failures)
+        return cls(name, provenance, entries, failures, transfer)
 
     @cached_property
     def measurements(self) -> Mapping[Subject, Measurement]:
@@ -95,13 +100,16 @@ class LatencyTable:
     def windows(self) -> Mapping[Subject, tuple[Window, ...]]:
         """The windows of every subject that was measured.
 
-        With ``quotations`` and the failures they are all that ``from_windows`` needs.
+        With ``quotations``, ``transfer`` and the failures they are all that ``from_windows`` needs.
         """
         return {subject: found.windows for subject, found in self.measurements.items()}
 
     @cached_property
     def rows(self) -> Mapping[Operator, Row]:
-        """Every operator's latency, as a difference where it was measured in a frame."""
+        """Every operator's latency, as a difference where it was measured in a frame.
+
+        An estimate stands where there is nothing better.
+        """
         rows: dict[Operator, Row] = {}
         for subject, entry in self.entries.items():
             if isinstance(subject, Operator):
@@ -110,7 +118,7 @@ class LatencyTable:
                 found = difference(subject.operator, self.measurements)
                 if found is not None:
                     rows[subject.operator] = found
-        return rows
+        return rows if self.transfer is None else {**self.transfer.operators, **rows}
 
     @cached_property
     def networks(self) -> tuple[NetworkMeasurement, ...]:
@@ -136,14 +144,15 @@ class LatencyTable:
     @cached_property
     def calibration(self) -> Calibration:
         """From sums to networks, by the networks whose operators all have a row."""
-        return calibrate(
-            [
-                (self.sum_ms(whole.network.operators), whole.measurement.median_ms)
-                for whole in self.networks
-                if whole.network.operators
-                and all(operator in self.rows for operator in whole.network.operators)
-            ]
-        )
+        pairs = {
+            whole.network: (self.sum_ms(whole.network.operators), whole.measurement.median_ms)
+            for whole in self.networks
+            if whole.network.operators
+            and all(operator in self.rows for operator in whole.network.operators)
+        }
+        if self.transfer is not None:
+            return self.transfer.calibration(pairs)
+        return calibrate(list(pairs.values()))
 
     def without(self, subjects: Collection[Subject]) -> LatencyTable:
         """Return the table as if some subjects had not been measured."""
@@ -185,6 +194,7 @@ class TableSummary:
         failures: how many subjects could not be measured.
         windows: how many windows there are in all.
         quotations: how many of the latencies were published, and so have no windows.
+        estimates: how many operators have an estimate from tables of other devices.
     """
 
     name: str
@@ -194,3 +204,4 @@ class TableSummary:
     failures: int
     windows: int
     quotations: int = 0
+    estimates: int = 0

@@ -8,8 +8,10 @@ from sartor.tables import LatencyTable, Network, Store, database
 from sartor.tables.address import Address
 from sartor.tables.backends import backend
 from sartor.tables.errors import StoreBusyError, StoreError
+from sartor.tables.estimate import Estimate, Transfer
 from sartor.tables.migration import migrate
 from sartor.tables.quotation import Quotation
+from sartor.tables.schema import SCHEMA_VERSION
 
 from .children import PROVENANCE, child, operator, window
 from .place import Place
@@ -91,18 +93,23 @@ def test_a_store_of_version_1_opens_and_keeps_everything(old: Place) -> None:
         assert whole.measurement.median_ms == 2.0
         assert table.failures == {operator(2): "out of memory"}
         assert table.quotations == {}
-    assert version_of(old) == [(2,)]
+        assert table.transfer is None
+    assert version_of(old) == [(SCHEMA_VERSION,)]
 
 
 def test_a_migrated_store_takes_what_is_new_and_what_is_old(old: Place) -> None:
     published = LatencyTable.from_windows(
         "published", PROVENANCE, {}, {}, {operator(9): Quotation(1.0)}
     )
+    transfer = Transfer(("mine",), -0.1, 0.05, {operator(9): Estimate(1.0)})
+    estimated = LatencyTable.from_windows("estimated", PROVENANCE, {}, {}, transfer=transfer)
     with Store.open(old.address) as store:
         store.add(published)
+        store.add(estimated)
         store.add_window("mine", operator(1), window(1))
     with Store.open(old.address) as again:
         assert again.load("published") == published
+        assert again.load("estimated") == estimated
         assert again.done("mine") == {
             (str(operator(1)), 0),
             (str(operator(1)), 1),
@@ -110,14 +117,14 @@ def test_a_migrated_store_takes_what_is_new_and_what_is_old(old: Place) -> None:
         }
         again.remove("published")
         assert again.find("mine").windows == 3
-    assert version_of(old) == [(2,)]
+    assert version_of(old) == [(SCHEMA_VERSION,)]
 
 
 def test_two_processes_open_an_old_store_at_once(old: Place) -> None:
     address = old.address
     with child("collect", address, "one", 5) as one, child("collect", address, "two", 5) as two:
         assert [each.communicate(timeout=60)[1] for each in (one, two)] == ["", ""]
-    assert version_of(old) == [(2,)]
+    assert version_of(old) == [(SCHEMA_VERSION,)]
     with Store.open(address) as store:
         assert [summary.windows for summary in store.tables()] == [2, 5, 5]
 
