@@ -83,8 +83,8 @@ class Newcomer:
         if len(measured) < FEWEST:
             why = next(iter(table.failures.values()), "nothing says why")
             raise MeasurementError(
-                f"{len(measured)} of {len(self.networks)} networks could be measured, and estimates "
-                f"take {FEWEST}; the first failed because: {why}"
+                f"{len(measured)} of {len(self.networks)} networks could be measured and "
+                f"estimates take {FEWEST}; the first failed because: {why}"
             )
         return estimate(self.model, measured)
 

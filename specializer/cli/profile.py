@@ -132,6 +132,8 @@ def profile(
 ) -> None:
     """Measure a supernet's operators, or a --model of yours.
 
+    With tables of other devices, ten networks are enough: --transfer-from.
+
     Interrupt it at any time: the same command goes on where it stopped (a model begins anew).
     """
     if model is not None:

@@ -96,7 +96,7 @@ def device(seed: int, per_kernel: Callable[[int], float] = lambda _: 1.0) -> Wor
     kernels = np.array(
         [per_kernel(one["kernel"]) if one.kind == "depthwise_conv2d" else 1.0 for one in OPERATORS]
     )
-    speed, whim = np.exp(rng.normal(0, 1)), np.exp(rng.normal(0, 0.2, len(OPERATORS)))
+    speed, whim = np.exp(rng.normal(0, 1)), np.exp(rng.normal(0, 0.1, len(OPERATORS)))
     return World(speed * whim * kernels * work ** rng.uniform(0.7, 1.0))
 
 
@@ -129,7 +129,7 @@ def test_from_one_table_its_scaled_twin_is_exact(factor: float, count: int, offs
 def test_of_several_tables_the_one_that_fits_is_recognised(twin: int) -> None:
     new = World(7 * KNOWN[twin].operators_ms)
     spread = np.log(KNOWN[0].networks_ms / KNOWN[1].networks_ms).std()
-    assert errors_of(MODEL, new, CHOSEN).mean() < 0.2 * spread
+    assert errors_of(MODEL, new, CHOSEN).mean() < 0.25 * spread
 
 
 def test_a_kind_that_no_known_device_is_slow_at_is_found_out() -> None:
@@ -193,7 +193,7 @@ def test_choices_are_the_same_again_nested_and_better_than_chance() -> None:
 @pytest.mark.parametrize("count", [3, 5, 10])
 def test_intervals_hold_what_they_promise_on_average(count: int) -> None:
     held = []
-    for seed in range(20, 28):
+    for seed in range(20, 32):
         new = device(seed, float)
         table = transferred(new, CHOSEN[:count])
         others = draw_networks(30, seed)
