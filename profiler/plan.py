@@ -43,7 +43,8 @@ class Plan:
     """What a latency table is to hold.
 
     Attributes:
-        operators: each once, sorted; blocks among them or not.
+        operators: each once, sorted, blocks among them or not; there may be none, where estimates
+            are made of networks.
         networks: whole networks that calibrate the table, by name.
         passes: windows of each subject, every one in another process.
         framed: whether operators are measured between neighbours (``tables.framing``).
@@ -63,8 +64,8 @@ class Plan:
     def __post_init__(self) -> None:
         if self.passes < 1:
             raise FormatError(f"{self.passes} passes measure nothing; ask for 1 or more")
-        if not self.operators:
-            raise FormatError("a plan without operators measures nothing")
+        if not (self.operators or self.networks):
+            raise FormatError("a plan without operators or networks measures nothing")
         names = [graph.name for graph in self.networks]
         if twice := [name for name in names if names.count(name) > 1]:
             raise FormatError(f"two networks are called {twice[0]!r}")
@@ -75,7 +76,7 @@ class Plan:
     @property
     def dtype(self) -> str:
         """The data type of everything in the plan."""
-        return self.operators[0].dtype
+        return (self.operators or self.networks[0].operators)[0].dtype
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:

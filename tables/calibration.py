@@ -131,6 +131,17 @@ class Calibration:
         ends = self.low.at(sum_ms), self.high.at(sum_ms)
         return Prediction(self.middle.at(sum_ms), *ends, self.calibrated)
 
+    def line(self, sums: Floats) -> tuple[float, float]:
+        """Return the factor and the offset in milliseconds that come nearest to ``middle`` there.
+
+        Args:
+            sums: (networks,) of operators, in milliseconds; their errors are relative.
+        """
+        latencies = self.middle(sums)
+        terms = np.stack([sums, np.ones_like(sums)], axis=1) / latencies[:, None]
+        (factor, offset_ms), *_ = np.linalg.lstsq(terms, np.ones(len(sums)), rcond=None)
+        return float(factor), float(offset_ms)
+
     def to_dict(self) -> dict[str, object]:
         """Return all numbers as values that JSON can hold."""
         found = zip(self.sums_ms, self.factors, strict=True)

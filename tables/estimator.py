@@ -7,7 +7,7 @@ has both is asked by those that better predict the networks which it measured, e
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from . import lookup
@@ -73,10 +73,20 @@ class Standing:
     leave_one_out_error: float | None
 
 
+Fit = Callable[[Mapping[Network, tuple[float, float]]], Calibration]
+"""From the sum of rows and the measured latency of networks, in milliseconds, to a calibration."""
+
+
+def fitted(networks: Mapping[Network, tuple[float, float]]) -> Calibration:
+    """Calibrate by networks, whichever they are."""
+    return calibrate(list(networks.values()))
+
+
 def make_estimators(
     latencies_ms: Mapping[Operator, float],
     reasons: Mapping[Subject, str],
     measured: Sequence[tuple[Network, float]],
+    fit: Fit = fitted,
 ) -> tuple[Estimator, ...]:
     """Make an estimator for each granularity that has rows, the best one first.
 
@@ -89,13 +99,16 @@ def make_estimators(
         latencies_ms: every row in milliseconds.
         reasons: why other subjects have none.
         measured: whole networks, and what they take in milliseconds.
+        fit: makes a calibration of sums and measured latencies.
     """
     blocks = sum(map(is_block, latencies_ms))
     kinds = [OPERATORS] if blocks < len(latencies_ms) or not blocks else []
     if blocks:
         kinds.append(BLOCKS)
     return tuple(
-        sorted((_estimator(kind, latencies_ms, reasons, measured) for kind in kinds), key=_rank)
+        sorted(
+            (_estimator(kind, latencies_ms, reasons, measured, fit) for kind in kinds), key=_rank
+        )
     )
 
 
@@ -119,14 +132,15 @@ def _estimator(
     latencies_ms: Mapping[Operator, float],
     reasons: Mapping[Subject, str],
     measured: Sequence[tuple[Network, float]],
+    fit: Fit,
 ) -> Estimator:
     bare = Estimator(granularity, latencies_ms, reasons, Calibration())
-    pairs = [
-        (bare.sum_ms(network.operators), latency_ms)
+    pairs = {
+        network: (bare.sum_ms(network.operators), latency_ms)
         for network, latency_ms in measured
         if network.operators and bare.covers(network.operators)
-    ]
-    return Estimator(granularity, latencies_ms, reasons, calibrate(pairs))
+    }
+    return Estimator(granularity, latencies_ms, reasons, fit(pairs))
 
 
 def _rank(estimator: Estimator) -> tuple[int, float, bool]:

@@ -24,7 +24,8 @@ def merge_tables(name: str, tables: Sequence[LatencyTable]) -> LatencyTable:
         tables: at least one.
 
     Raises:
-        StoreError: the tables were not measured under the same circumstances.
+        StoreError: the tables were not measured under the same circumstances, or one of them holds
+            estimates.
     """
     first = tables[0]
     windows: defaultdict[Subject, list[Window]] = defaultdict(list)
@@ -33,6 +34,12 @@ def merge_tables(name: str, tables: Sequence[LatencyTable]) -> LatencyTable:
     behind = 0
     for table in tables:
         _check_circumstances(first, table)
+        if table.transfer is not None:
+            raise StoreError(
+                f"{table.name!r} holds estimates from tables of other devices, and only "
+                "measurements can be merged; make one with more networks: sartor profile "
+                "--transfer-from"
+            )
         for subject, found in table.windows.items():
             windows[subject] += [replace(one, pass_index=one.pass_index + behind) for one in found]
         failures |= table.failures

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, update
 
-from .schema import HEALTH, META, QUOTATIONS
+from .schema import ESTIMATES, HEALTH, META, QUOTATIONS, TRANSFERS
 
 
 def migrate(connection: Connection, version: int) -> None:
@@ -29,10 +29,14 @@ def _add_quotations(connection: Connection) -> None:
     QUOTATIONS.create(connection)
 
 
-def _add_health(connection: Connection) -> None:
-    """Version 3 keeps how the device was during each batch."""
-    HEALTH.create(connection)
+def _add_health_and_transfers(connection: Connection) -> None:
+    """Version 3 keeps the device's health, and estimates from tables of other devices."""
+    for table in (HEALTH, TRANSFERS, ESTIMATES):
+        table.create(connection)
 
 
-STEPS: Mapping[int, Callable[[Connection], None]] = {1: _add_quotations, 2: _add_health}
+STEPS: Mapping[int, Callable[[Connection], None]] = {
+    1: _add_quotations,
+    2: _add_health_and_transfers,
+}
 """By the version that a step starts from: what makes the next one of it."""

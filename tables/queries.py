@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from .errors import FormatError, StoreError, UnknownNameError
+from .estimate import Transfer
 from .health import BatchHealth
 from .measurement import Window
 from .provenance import Provenance
@@ -22,10 +23,12 @@ from .rows import (
     read_provenance,
     read_quotation,
     read_subject,
+    read_transfer,
     read_window,
+    transfer_values,
     window_values,
 )
-from .schema import HEALTH, LATENCY_TABLES, QUOTATIONS, SUBJECTS, WINDOWS
+from .schema import ESTIMATES, HEALTH, LATENCY_TABLES, QUOTATIONS, SUBJECTS, TRANSFERS, WINDOWS
 from .subject import Subject
 from .table import LatencyTable, TableSummary
 
@@ -88,8 +91,9 @@ def insert_content(connection: Connection, table: int, content: LatencyTable) ->
             for subject in subjects
         ],
     )
-    query = select(SUBJECTS.c.text, SUBJECTS.c.id).where(SUBJECTS.c.table_id == table)
-    ids = {row.text: row.id for row in connection.execute(query)}
+    if content.transfer is not None:
+        replace_transfer(connection, table, content.transfer)
+    ids = _subject_ids(connection, table)
     _insert_all(
         connection,
         WINDOWS,
@@ -143,6 +147,40 @@ def set_failure(connection: Connection, table: int, subject: Subject, reason: st
     connection.execute(query.values(failure=reason))
 
 
+def replace_transfer(connection: Connection, table: int, transfer: Transfer) -> None:
+    """Keep the estimates of a table in place of those that were there."""
+    ids = _subject_ids(connection, table)
+    connection.execute(delete(TRANSFERS).where(TRANSFERS.c.table_id == table))
+    connection.execute(delete(ESTIMATES).where(ESTIMATES.c.subject_id.in_(_of_table(table))))
+    connection.execute(insert(TRANSFERS).values({"table_id": table} | transfer_values(transfer)))
+    latencies_ms = transfer.latencies_ms
+    _insert_all(
+        connection,
+        SUBJECTS,
+        [
+            {"table_id": table, "text": str(subject), "operators": operators_text(subject)}
+            for subject in latencies_ms
+            if str(subject) not in ids
+        ],
+    )
+    ids = _subject_ids(connection, table)
+    _insert_all(
+        connection,
+        ESTIMATES,
+        [
+            {"subject_id": ids[str(subject)], "latency_ms": latency_ms}
+            for subject, latency_ms in latencies_ms.items()
+        ],
+    )
+
+
+def measured_operators(connection: Connection, table: int) -> int:
+    """Count the operators, and parts of their measurement, that have windows."""
+    query = select(func.count(func.distinct(WINDOWS.c.subject_id))).join_from(SUBJECTS, WINDOWS)
+    query = query.where(SUBJECTS.c.table_id == table, SUBJECTS.c.operators.is_(None))
+    return int(connection.execute(query).scalar_one())
+
+
 def passes_done(connection: Connection, table: int) -> set[tuple[str, int]]:
     """Return (text of the subject, pass) of every window in a table."""
     query = select(SUBJECTS.c.text, WINDOWS.c.pass_index).join_from(SUBJECTS, WINDOWS)
@@ -171,14 +209,30 @@ def read_table(connection: Connection, name: str) -> LatencyTable:
     for row in window_rows.mappings():
         windows[subjects[row["subject_id"]]].append(read_window(row))
     quotations = read_quotations(connection, table)
-    provenance = provenance_of(connection, table)
+    provenance, transfer = provenance_of(connection, table), read_estimates(connection, table)
     health = _read_health(connection, table)
-    return LatencyTable.from_windows(name, provenance, windows, failures, quotations, health)
+    return LatencyTable.from_windows(
+        name, provenance, windows, failures, quotations, health, transfer
+    )
 
 
 def _read_health(connection: Connection, table: int) -> tuple[BatchHealth, ...]:
     query = select(HEALTH.c.content).where(HEALTH.c.table_id == table).order_by(HEALTH.c.id)
     return tuple(map(read_health, connection.execute(query).scalars()))
+
+
+def read_estimates(connection: Connection, table: int) -> Transfer | None:
+    """Read the estimates of a table and where they come from; None where it has none."""
+    query = select(TRANSFERS).where(TRANSFERS.c.table_id == table)
+    if (row := connection.execute(query).mappings().one_or_none()) is None:
+        return None
+    estimates = connection.execute(
+        select(SUBJECTS, ESTIMATES)
+        .join_from(SUBJECTS, ESTIMATES)
+        .where(SUBJECTS.c.table_id == table)
+        .order_by(SUBJECTS.c.id)
+    )
+    return read_transfer(row, estimates.mappings())
 
 
 def read_quotations(connection: Connection, table: int) -> dict[Subject, Quotation]:
@@ -197,14 +251,17 @@ def summarise(connection: Connection, name: str) -> TableSummary:
     table = table_id(connection, name)
     windows = func.count(WINDOWS.c.subject_id).label("windows")
     published = func.count(QUOTATIONS.c.subject_id).label("published")
+    estimated = func.count(ESTIMATES.c.subject_id).label("estimated")
+    about = SUBJECTS.c.text, SUBJECTS.c.operators, SUBJECTS.c.failure
     rows = connection.execute(
-        select(SUBJECTS.c.text, SUBJECTS.c.operators, SUBJECTS.c.failure, windows, published)
+        select(*about, windows, published, estimated)
         .join_from(SUBJECTS, WINDOWS, isouter=True)
-        .join(QUOTATIONS, isouter=True)
+        .join(QUOTATIONS, SUBJECTS.c.id == QUOTATIONS.c.subject_id, isouter=True)
+        .join(ESTIMATES, SUBJECTS.c.id == ESTIMATES.c.subject_id, isouter=True)
         .where(SUBJECTS.c.table_id == table)
         .group_by(SUBJECTS.c.id)
     ).all()
-    known = [row for row in rows if row.windows or row.published]
+    known = [row for row in rows if row.windows or row.published or row.estimated]
     networks = sum(row.operators is not None for row in known)
     frames = sum(row.text.startswith("frame ") for row in known)
     return TableSummary(
@@ -215,7 +272,18 @@ def summarise(connection: Connection, name: str) -> TableSummary:
         failures=sum(row.failure is not None for row in rows),
         windows=sum(row.windows for row in rows),
         quotations=sum(row.published > 0 for row in rows),
+        estimates=sum(row.estimated > 0 and row.operators is None for row in rows),
     )
+
+
+def _of_table(table: int) -> Select[tuple[int]]:
+    return select(SUBJECTS.c.id).where(SUBJECTS.c.table_id == table)
+
+
+def _subject_ids(connection: Connection, table: int) -> dict[str, int]:
+    """Return the id of every subject of a table by its text."""
+    query = select(SUBJECTS.c.text, SUBJECTS.c.id).where(SUBJECTS.c.table_id == table)
+    return {row.text: row.id for row in connection.execute(query)}
 
 
 def _subject(connection: Connection, table: int, subject: Subject) -> tuple[int, str | None]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 from sqlalchemy import RowMapping
 
 from .database import DamageError
+from .estimate import Transfer
 from .health import BatchHealth
 from .measurement import Window
 from .operator import Operator
@@ -88,6 +89,21 @@ def read_health(text: str) -> BatchHealth:
     """Read the health of a batch as ``BatchHealth.to_json`` wrote it, or raise DamageError."""
     with _sound():
         return BatchHealth.from_json(text)
+
+
+def transfer_values(transfer: Transfer) -> dict[str, object]:
+    """Write where estimates come from as the columns of a row."""
+    known = json.dumps(transfer.known, ensure_ascii=False)
+    offset_ms, deviation = transfer.offset_ms, transfer.deviation
+    return {"known": known, "offset_ms": offset_ms, "deviation": deviation}
+
+
+def read_transfer(row: RowMapping, estimates: Iterable[RowMapping]) -> Transfer:
+    """Read back what ``transfer_values`` wrote, with the rows of its estimates, or DamageError."""
+    with _sound():
+        found = {read_subject(each): each["latency_ms"] for each in estimates}
+        known = map(str, json.loads(row["known"]))
+        return Transfer.of(known, row["offset_ms"], row["deviation"], found)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the store of measurements looks like inside: seven tables."""
+"""What the store of measurements looks like inside: nine tables."""
 
 from __future__ import annotations
 
@@ -78,6 +78,24 @@ HEALTH = Table(
     Column("table_id", ForeignKey(LATENCY_TABLES.c.id, ondelete="CASCADE"), nullable=False),
     Column("content", AnyText, nullable=False, comment="BatchHealth.to_json"),
     comment="Since version 3: how the device was during each batch.",
+)
+
+TRANSFERS = Table(
+    "transfers",
+    METADATA,
+    Column("table_id", ForeignKey(LATENCY_TABLES.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("known", Text, nullable=False, comment="tables of other devices, a list of JSON"),
+    Column("offset_ms", Float, nullable=False, comment="of a network, beyond its operators"),
+    Column("deviation", Float, nullable=False, comment="of typical networks, relative"),
+    comment="Since version 3: where the estimates of a table come from.",
+)
+
+ESTIMATES = Table(
+    "estimates",
+    METADATA,
+    Column("subject_id", ForeignKey(SUBJECTS.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("latency_ms", Float, nullable=False, comment="of a network: what the others say"),
+    comment="Since version 3: latencies that were estimated from tables of other devices.",
 )
 
 LEASES = Table(

@@ -12,6 +12,7 @@ from typing import ClassVar
 from . import lease, queries
 from .database import Database, connect
 from .errors import StoreError
+from .estimate import Transfer
 from .health import BatchHealth
 from .measurement import Window
 from .owner import Owner
@@ -137,6 +138,21 @@ class Store:
         with self._database.writing() as connection:
             table = queries.table_id(connection, name)
             queries.insert_window(connection, table, subject, window)
+
+    def set_transfer(self, name: str, transfer: Transfer) -> None:
+        """Keep estimates of operators in a table of whole networks, in place of earlier ones.
+
+        Raises:
+            StoreError: operators were measured into the table.
+        """
+        with self._database.writing() as connection:
+            table = queries.table_id(connection, name)
+            if count := queries.measured_operators(connection, table):
+                raise StoreError(
+                    f"{self._called(name)} holds measurements of {count} operators, with which "
+                    "estimates do not mix; choose another name with --table"
+                )
+            queries.replace_transfer(connection, table, transfer)
 
     def add_failure(self, name: str, subject: Subject, reason: str) -> None:
         """Keep why a subject could not be measured; windows of earlier passes stay."""

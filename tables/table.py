@@ -12,7 +12,8 @@ from . import lookup
 from .calibration import Calibration, Prediction
 from .difference import difference
 from .errors import MeasurementError
-from .estimator import Estimator, make_estimators
+from .estimate import Transfer
+from .estimator import Estimator, fitted, make_estimators
 from .health import BatchHealth
 from .measurement import Measurement, Window, reference_level_us
 from .operator import Operator
@@ -43,6 +44,7 @@ class LatencyTable:
             or what was published of it.
         failures: why something could not be measured.
         health: how the device was during each batch, in the order in which they were measured.
+        transfer: estimates of operators that were not measured, where there are some.
     """
 
     name: str
@@ -50,6 +52,7 @@ class LatencyTable:
     entries: Mapping[Subject, Measurement | Quotation]
     failures: Mapping[Subject, str] = field(default_factory=dict)
     health: tuple[BatchHealth, ...] = ()
+    transfer: Transfer | None = None
 
     @classmethod
     def from_windows(
@@ -60,6 +63,7 @@ class LatencyTable:
         failures: Mapping[Subject, str],
         quotations: Mapping[Subject, Quotation] = _NONE,
         health: tuple[BatchHealth, ...] = (),
+        transfer: Transfer | None = None,
     ) -> LatencyTable:
         """Build a table from all its windows, corrected to one common level of the machine.
 
@@ -70,6 +74,7 @@ class LatencyTable:
             failures: why something could not be measured.
             quotations: of each subject whose latency was published.
             health: how the device was during each batch.
+            transfer: estimates of operators.
 
         Raises:
             MeasurementError: a subject has both windows and a quotation.
@@ -83,7 +88,7 @@ class LatencyTable:
         if timed:
             level_us = reference_level_us(chain.from_iterable(timed.values()))
             entries |= {subject: Measurement(taken, level_us) for subject, taken in timed.items()}
-        return cls(name, provenance, entries, failures, health)
+        return cls(name, provenance, entries, failures, health, transfer)
 
     @cached_property
     def measurements(self) -> Mapping[Subject, Measurement]:
@@ -106,13 +111,16 @@ class LatencyTable:
     def windows(self) -> Mapping[Subject, tuple[Window, ...]]:
         """The windows of every subject that was measured.
 
-        With quotations, failures and health they are all that ``from_windows`` needs.
+        With quotations, failures, health and transfer they are all that ``from_windows`` needs.
         """
         return {subject: found.windows for subject, found in self.measurements.items()}
 
     @cached_property
     def rows(self) -> Mapping[Operator, Row]:
-        """Every operator's latency, as a difference where it was measured in a frame."""
+        """Every operator's latency, as a difference where it was measured in a frame.
+
+        An estimate stands where there is nothing better.
+        """
         rows: dict[Operator, Row] = {}
         for subject, entry in self.entries.items():
             if isinstance(subject, Operator):
@@ -121,7 +129,7 @@ class LatencyTable:
                 found = difference(subject.operator, self.measurements)
                 if found is not None:
                     rows[subject.operator] = found
-        return rows
+        return rows if self.transfer is None else {**self.transfer.operators, **rows}
 
     @cached_property
     def networks(self) -> tuple[NetworkMeasurement, ...]:
@@ -148,7 +156,8 @@ class LatencyTable:
     def estimators(self) -> tuple[Estimator, ...]:
         """One by the rows for operators, one by those for blocks, or both: the best one first."""
         measured = [(whole.network, whole.measurement.median_ms) for whole in self.networks]
-        return make_estimators(self.latencies_ms, self._reasons, measured)
+        fit = fitted if self.transfer is None else self.transfer.calibration
+        return make_estimators(self.latencies_ms, self._reasons, measured, fit)
 
     def estimator(self, operators: Sequence[Operator]) -> Estimator:
         """Return the best estimator that covers a network; the best of all where none does."""
@@ -214,6 +223,7 @@ class TableSummary:
         failures: how many subjects could not be measured.
         windows: how many windows there are in all.
         quotations: how many of the latencies were published, and so have no windows.
+        estimates: how many operators have an estimate from tables of other devices.
     """
 
     name: str
@@ -223,3 +233,4 @@ class TableSummary:
     failures: int
     windows: int
     quotations: int = 0
+    estimates: int = 0

@@ -21,6 +21,8 @@ _FEW_NETWORKS = 5
 _MUCH = 0.05
 _MUCH_DISTURBED = 0.3
 """Share of disturbed batches from which on a median no longer comes from the others."""
+_WIDE = 0.25
+"""Estimates are off by more than measurements are, and intervals say so; up to here they help."""
 
 
 class Trust(Enum):
@@ -59,7 +61,8 @@ class Verdict:
     Attributes:
         doubts: serious ones first.
         steady: share of the operators whose latency is known to within 1 %.
-        unsteady: operators whose latency is known to no better than 10 %, the worst first.
+        unsteady: operators whose latency is known to no better than 10 %, the worst first; those
+            that were estimated are not among them.
     """
 
     doubts: tuple[Doubt, ...]
@@ -86,7 +89,8 @@ def judge(table: LatencyTable) -> Verdict:
     rows = table.rows
     errors = {operator: row.relative_error for operator, row in rows.items()}
     unknown = sorted(
-        (one for one in errors if errors[one] > _UNKNOWN), key=lambda one: -errors[one]
+        (one for one in errors if errors[one] > _UNKNOWN and rows[one].source != "transferred"),
+        key=lambda one: -errors[one],
     )
     doubts = [*_of_networks(table), *_of_rows(table, unknown), *_of_health(table)]
     return Verdict(
@@ -106,10 +110,16 @@ def _of_networks(table: LatencyTable) -> list[Doubt]:
         ]
     error = calibration.leave_one_out_error
     doubts = []
-    if error > _MUCH:
+    if table.transfer is None and error > _MUCH:
         sentence = (
             f"networks are predicted to {error:.1%} only, by the others: measure again on a quiet "
             "device"
+        )
+        doubts.append(Doubt(sentence, serious=True))
+    if table.transfer is not None and calibration.margin > _WIDE:
+        sentence = (
+            f"networks are predicted to ± {calibration.margin:.0%} only: transfer with more "
+            "--networks, or profile all operators"
         )
         doubts.append(Doubt(sentence, serious=True))
     if calibration.networks < _FEW_NETWORKS:
@@ -133,7 +143,10 @@ def _of_rows(table: LatencyTable, unknown: list[Operator]) -> list[Doubt]:
     if table.quotations:
         sentence = f"{len(table.quotations)} latencies were published: nobody here can check them"
         doubts.append(Doubt(sentence, serious=False))
-    rows = [row for row in table.rows.values() if row.source != "published"]
+    if count := sum(row.source == "transferred" for row in table.rows.values()):
+        sentence = f"{count} latencies were estimated from tables of other devices, not measured"
+        doubts.append(Doubt(sentence, serious=False))
+    rows = [row for row in table.rows.values() if row.source not in ("published", "transferred")]
     passes = [len(row.window_medians_ms) for row in rows]
     if few := sum(count < _FEW_PASSES for count in passes):
         sentence = f"{few} operators have fewer than {_FEW_PASSES} passes: run sartor profile again"

@@ -17,6 +17,9 @@ def _data_folder() -> Path:
 DEFAULT_PASSES, DEFAULT_MOST_PASSES, DEFAULT_NETWORKS = 3, 8, 8
 """How thoroughly ``sartor profile`` measures; benchmarks of it measure in the same way."""
 
+TRANSFER_NETWORKS = 10
+"""How many networks it measures where operators are estimated from them."""
+
 DEFAULT_STORE = str(_data_folder() / "tables.sqlite")
 DEFAULT_SUPERNET = "ofa-mbv3-imagenette"
 

@@ -14,6 +14,7 @@ from .options import (
     DEFAULT_PASSES,
     DEFAULT_STORE,
     DEFAULT_SUPERNET,
+    TRANSFER_NETWORKS,
     DeviceOption,
     JsonOption,
     SeedOption,
@@ -23,6 +24,7 @@ from .options import (
 )
 from .output import note, print_facts, print_json, progress_bar
 from .profile_model import ModelRequest, profile_model
+from .profile_transfer import find_newcomer, keep_estimates, refuse_estimates
 from .standing import standings_document, standings_text, table_standings
 
 if TYPE_CHECKING:
@@ -102,8 +104,24 @@ def profile(
         ),
     ] = DEFAULT_MOST_PASSES,
     networks: Annotated[
-        int, typer.Option("--networks", min=2, max=50, help="Whole networks to calibrate by.")
-    ] = DEFAULT_NETWORKS,
+        int | None,
+        typer.Option(
+            "--networks",
+            min=2,
+            max=50,
+            help="Whole networks to calibrate by.",
+            show_default=f"{DEFAULT_NETWORKS}, with --transfer-from {TRANSFER_NETWORKS}",
+        ),
+    ] = None,
+    transfer_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--transfer-from",
+            help="Measure whole networks only, and estimate the operators from them and from this "
+            "table of another device, as often as you like.",
+            show_default=False,
+        ),
+    ] = None,
     patience: Annotated[
         float,
         typer.Option("--patience", min=0, help="Seconds to wait for a device that is hot or busy."),
@@ -139,11 +157,14 @@ def profile(
 ) -> None:
     """Measure operators, blocks, or a --model of yours.
 
+    With tables of other devices, ten networks are enough: --transfer-from.
+
     Interrupt it at any time: the same command goes on where it stopped (a model begins anew).
     """
     if model is not None:
         others = ("supernet", "rows", "op", "table", "networks", "store", "options", "dtype")
-        _refuse(context, *others, "most_passes", "patience", "force", because="--model has none")
+        further = ("transfer_from", "most_passes", "patience", "force")
+        _refuse(context, *others, *further, because="--model has none")
         profile_model(
             ModelRequest(
                 model, device, runtime, python, threads, passes, tuple(shape or ()), plot, seed
@@ -154,30 +175,41 @@ def profile(
     _refuse(context, "shape", "plot", because="it needs --model")
     if op:
         _refuse(context, "rows", because="--op names what is measured, operators or blocks")
+    if transfer_from:
+        _refuse(context, "op", "rows", because="--transfer-from measures whole networks")
     runtime = runtime or "litert"
     import numpy as np
 
     from ...devices import find_device
-    from ...profiler import collect, find_runtime, make_plan
+    from ...profiler import Plan, collect, find_runtime, make_plan
     from ...tables import Condition, Store
 
     found = find_runtime(runtime)
     found.check_options(options)
     found.check_dtype(dtype)
     target = find_device(device, python)
-    name = table or _default_name(device, runtime, options, dtype)
+    name = table or _default_name(device, runtime, options, dtype, estimated=bool(transfer_from))
     condition = Condition(runtime, threads, dtype=dtype, options=options)
-    operators, graphs = _wanted(supernet, op or [], networks, dtype, rows.granularities)
-    plan = make_plan(
-        operators,
-        graphs,
-        passes,
-        framed=found.frames(options, dtype),
-        most_passes=most_passes,
-        dtype=dtype,
-        rows=rows.granularities,
-    )
+    newcomer = None
+    if not transfer_from:
+        count = networks or DEFAULT_NETWORKS
+        operators, graphs = _wanted(supernet, op or [], count, dtype, rows.granularities)
+        plan = make_plan(
+            operators,
+            graphs,
+            passes,
+            framed=found.frames(options, dtype),
+            most_passes=most_passes,
+            dtype=dtype,
+            rows=rows.granularities,
+        )
     with Store.open(store) as opened, progress_bar() as bar:
+        if transfer_from:
+            count = networks or TRANSFER_NETWORKS
+            newcomer = find_newcomer(opened, name, transfer_from, supernet, count, dtype)
+            plan = Plan((), newcomer.networks, passes, most_passes=most_passes)
+        else:
+            refuse_estimates(opened, name)
         task = bar.add_task(f"profile {device}", total=plan.windows)
         report = collect(
             target,
@@ -192,6 +224,8 @@ def profile(
             patience_s=None if force else patience,
             tell=note,
         )
+        if newcomer is not None:
+            keep_estimates(opened, name, newcomer)
         measured, where = opened.load(name), opened.where
     if as_json:
         print_json(_document(report, measured))
@@ -208,11 +242,12 @@ def _refuse(context: typer.Context, *names: str, because: str) -> None:
             raise typer.BadParameter(f"--{option} has no meaning here: {because}")
 
 
-def _default_name(device: str, runtime: str, options: str, dtype: str) -> str:
+def _default_name(device: str, runtime: str, options: str, dtype: str, *, estimated: bool) -> str:
     """Name a table after what may not mix in one: ``local-onnxruntime-extended``."""
     chosen = (pair.rpartition("=")[2] for pair in options.split(","))
     other = "" if dtype == "float32" else dtype
-    return "-".join(filter(None, (device, runtime, *chosen, other)))
+    how = "transferred" if estimated else ""
+    return "-".join(filter(None, (device, runtime, *chosen, other, how)))
 
 
 def _wanted(
@@ -242,6 +277,8 @@ def _document(report: CollectionReport, table: LatencyTable) -> dict[str, object
     return {
         "table": report.table,
         "operators": len(table.rows),
+        "transferred_from": list(table.transfer.known) if table.transfer else [],
+        "networks": [whole.network.name for whole in table.networks],
         "windows_measured": report.measured,
         "windows_resumed": report.resumed,
         "failures": {str(subject): why for subject, why in report.failures.items()},
@@ -271,7 +308,9 @@ def _print(report: CollectionReport, table: LatencyTable, where: str) -> None:
     print_facts(
         f"Latency table {report.table}",
         {
-            "operators": len(table.rows),
+            "operators": f"{len(table.rows)}, estimated from {'; '.join(table.transfer.known)}"
+            if table.transfer
+            else len(table.rows),
             "windows": f"{report.measured} measured, {report.resumed} were there before",
             "failures": len(report.failures),
             "not steady": f"{len(report.unsteady)} subjects, which are not known to ± 1 %",

@@ -13,7 +13,7 @@ from .output import note, print_facts, print_json, print_table
 from .standing import standings_document, standings_text, table_standings
 
 if TYPE_CHECKING:
-    from ...tables import Provenance
+    from ...tables import LatencyTable
     from ...tables.row import Row
 
 NameArgument = Annotated[str, typer.Argument(help="Name of a table, as listed.")]
@@ -44,6 +44,7 @@ def tables(
                     "failures": table.failures,
                     "windows": table.windows,
                     "published": table.quotations,
+                    "transferred": table.estimates,
                     "provenance": table.provenance.to_dict(),
                 }
                 for table in found
@@ -94,6 +95,7 @@ def show(
             {
                 "name": table.name,
                 "provenance": table.provenance.to_dict(),
+                "transferred_from": list(table.transfer.known) if table.transfer else [],
                 "calibration": calibration.to_dict(),
                 "rows": standings_document(standings),
                 "health": [health.to_dict() for health in table.health],
@@ -111,7 +113,7 @@ def show(
             "condition": provenance.condition,
             "runtime": f"{provenance.runtime_version} ({provenance.runtime_sha256[:12]})",
             "created": provenance.created_at,
-            "source": _source(provenance),
+            "source": _source(table),
             "operators": len(table.rows),
             "networks": len(table.networks),
             "failures": len(table.failures),
@@ -143,9 +145,11 @@ def show(
     )
 
 
-def _source(provenance: Provenance) -> str:
-    """Tell a measured table from a published one, and that by its file."""
-    facts = dict(provenance.facts)
+def _source(table: LatencyTable) -> str:
+    """Tell a measured table from a published one, and that by its file, and from estimates."""
+    if table.transfer is not None:
+        return f"transferred: {'; '.join(table.transfer.known)}"
+    facts = dict(table.provenance.facts)
     if "file_sha256" not in facts:
         return "measured"
     return f"published: {facts.get('file')} ({facts['file_sha256'][:12]}), {facts.get('format')}"

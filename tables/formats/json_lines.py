@@ -1,17 +1,18 @@
 """Latency tables as JSON Lines: one file for git, mail and papers.
 
 The first line is the manifest: format, version, name, provenance and how many lines follow. Every
-other line is one subject with all its windows, or with what was published of it, so nothing is lost
-on the way. Where it is known how the device was during the batches, the manifest has that, too::
+other line is one subject with all its windows, or with what was published or estimated of it, so
+nothing is lost on the way. Where it is known how the device was during the batches, or where
+estimates come from, the manifest has that, too::
 
-    {"format": "sartor-latency-table", "version": 2, "name": …, "provenance": {…}, "subjects": 3}
+    {"format": "sartor-latency-table", "version": 3, "name": …, "provenance": {…}, "subjects": 3}
     {"operator": "dense/960x1x1/out=10/none/float32", "windows": [{"pass": 0, "samples_us": […], …
     {"operator": "mbconv/…", "quotation": {"latency_ms": 1.27, "deviation_ms": 0.02, "count": 498}}
     {"network": "160:k3e3.…", "operators": ["conv2d/…", …], "windows": […]}
     {"part": "frame 16x80x80", "windows": […]}
 
-``docs/latency-table.schema.json`` says the same to programs. Version 1 had no
-quotations, parts and health.
+``docs/latency-table.schema.json`` says the same to programs. Version 1 had no quotations and parts,
+version 2 no estimates and no health.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import numpy as np
 
 from ..atomic import write_atomically
 from ..errors import FormatError
+from ..estimate import Transfer
 from ..health import BatchHealth
 from ..measurement import Window
 from ..operator import Operator
@@ -35,7 +37,7 @@ from ..subject import Network, Subject, parse_subject
 from ..table import LatencyTable
 
 FORMAT = "sartor-latency-table"
-VERSION = 2
+VERSION = 3
 _READ = range(1, VERSION + 1)
 
 
@@ -64,7 +66,8 @@ def read_file(path: Path) -> bytes:
 def to_json_lines(table: LatencyTable) -> bytes:
     """Write a table as UTF-8 text, the same bytes for the same table."""
     windows, quotations = table.windows, table.quotations
-    subjects = sorted({*windows, *quotations, *table.failures}, key=str)
+    estimates = {} if table.transfer is None else table.transfer.latencies_ms
+    subjects = sorted({*windows, *quotations, *estimates, *table.failures}, key=str)
     manifest: dict[str, object] = {
         "format": FORMAT,
         "version": VERSION,
@@ -72,6 +75,12 @@ def to_json_lines(table: LatencyTable) -> bytes:
         "provenance": table.provenance.to_dict(),
         "subjects": len(subjects),
     }
+    if table.transfer is not None:
+        manifest["transfer"] = {
+            "known": list(table.transfer.known),
+            "offset_ms": table.transfer.offset_ms,
+            "deviation": table.transfer.deviation,
+        }
     if table.health:
         manifest["health"] = [health.to_dict() for health in table.health]
     lines: list[dict[str, object]] = [manifest]
@@ -79,8 +88,10 @@ def to_json_lines(table: LatencyTable) -> bytes:
         line = _subject_to_dict(subject)
         if subject in quotations:
             line["quotation"] = _quotation_to_dict(quotations[subject])
-        else:
+        elif subject in windows or subject not in estimates:
             line["windows"] = [_window_to_dict(window) for window in windows.get(subject, ())]
+        if subject in estimates:
+            line["estimate"] = {"latency_ms": estimates[subject]}
         if subject in table.failures:
             line["failure"] = table.failures[subject]
         lines.append(line)
@@ -105,20 +116,28 @@ def from_json_lines(content: bytes) -> LatencyTable:
         )
     windows: dict[Subject, list[Window]] = {}
     quotations: dict[Subject, Quotation] = {}
+    estimates: dict[Subject, float] = {}
     failures: dict[Subject, str] = {}
     for number, line in enumerate(lines, start=2):
         with _telling_line(number):
             values = json.loads(line)
             subject = _read_subject(values)
-            if subject in windows or subject in quotations:
+            if subject in windows or subject in quotations or subject in estimates:
                 raise FormatError(f"{subject} stands there twice")
+            estimated = "estimate" in values and manifest["version"] > 2
+            if estimated:
+                estimates[subject] = float(values["estimate"]["latency_ms"])
             if "quotation" in values and manifest["version"] > 1:
                 quotations[subject] = _read_quotation(values["quotation"])
-            else:
+            elif "windows" in values or not estimated:
                 windows[subject] = [_read_window(window) for window in values["windows"]]
             if "failure" in values:
                 failures[subject] = str(values["failure"])
-    return LatencyTable.from_windows(name, provenance, windows, failures, quotations, health)
+    with _telling_line(1):
+        transfer = _read_transfer(manifest, estimates)
+    return LatencyTable.from_windows(
+        name, provenance, windows, failures, quotations, health, transfer
+    )
 
 
 def _read_manifest(values: dict[str, Any]) -> tuple[str, Provenance]:
@@ -166,6 +185,16 @@ def _read_window(values: dict[str, Any]) -> Window:
         reference_us=float(values["reference_us"]),
         started_at=str(values["started_at"]),
     )
+
+
+def _read_transfer(manifest: dict[str, Any], estimates_ms: dict[Subject, float]) -> Transfer | None:
+    if "transfer" not in manifest or manifest["version"] <= 2:
+        if estimates_ms:
+            raise FormatError("estimates, and nothing says where they come from")
+        return None
+    values = manifest["transfer"]
+    numbers = float(values["offset_ms"]), float(values["deviation"])
+    return Transfer.of(map(str, values["known"]), *numbers, estimates_ms)
 
 
 def _quotation_to_dict(quotation: Quotation) -> dict[str, object]:

@@ -16,6 +16,7 @@ from sartor.tables import (
     Subject,
     Window,
 )
+from sartor.tables.estimate import Estimate, Transfer
 from sartor.tables.health import BatchHealth
 from sartor.tables.operator import ACTIVATIONS
 from sartor.tables.quotation import Quotation
@@ -78,6 +79,8 @@ quotations = st.builds(
     st.one_of(st.none(), st.floats(0, 1e6)),
     st.one_of(st.none(), st.integers(1, 10**6)),
 )
+
+latencies_ms = st.floats(1e-6, 1e6)
 
 latencies_us = st.floats(0.125, 1e6, width=32)
 
@@ -150,7 +153,7 @@ healths = st.builds(
 
 @st.composite
 def tables(draw: st.DrawFn) -> LatencyTable:
-    """One table, measured and published in parts; networks of one name are one network."""
+    """One table, measured, published and estimated in parts; networks of one name are one."""
     drawn = draw(st.lists(subjects, max_size=6, unique_by=str))
     publishable = [one for one in drawn if isinstance(one, Operator | Network)]
     published: dict[Subject, Quotation] = {
@@ -160,6 +163,26 @@ def tables(draw: st.DrawFn) -> LatencyTable:
     failures: dict[Subject, str] = {
         operator: draw(texts) for operator in draw(st.lists(operators(), max_size=2))
     }
+    transfer = draw(st.one_of(st.none(), transfers([*timed, *drawn_operators(draw)])))
     name = draw(st.text("abc-_ .é", min_size=1).filter(str.strip))
     health = tuple(draw(st.lists(healths, max_size=3)))
-    return LatencyTable.from_windows(name, draw(provenances), timed, failures, published, health)
+    return LatencyTable.from_windows(
+        name, draw(provenances), timed, failures, published, health, transfer
+    )
+
+
+def drawn_operators(draw: st.DrawFn) -> list[Operator]:
+    """Operators that nobody measured."""
+    return draw(st.lists(operators(), max_size=2))
+
+
+@st.composite
+def transfers(draw: st.DrawFn, of: list[Subject]) -> Transfer:
+    """Estimates of some operators, and of networks that were measured."""
+    return Transfer(
+        draw(st.lists(texts, max_size=2).map(tuple)),
+        draw(st.floats(-10, 10)),
+        draw(st.floats(0, 2)),
+        {one: Estimate(draw(latencies_ms)) for one in of if isinstance(one, Operator)},
+        {one: draw(latencies_ms) for one in of if isinstance(one, Network)},
+    )

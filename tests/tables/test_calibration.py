@@ -51,6 +51,13 @@ def test_what_every_network_saves_once_is_learned() -> None:
     assert calibration.factors == pytest.approx([1.02 - 0.4 / one for one in SUMS], rel=0.01)
 
 
+def test_a_curve_that_is_a_line_is_found_to_be_one() -> None:
+    calibration = calibrate([(total, 1.02 * total - 0.4) for total in SUMS])
+    factor, offset_ms = calibration.line(np.array(SUMS[1:-1]))
+    assert factor == pytest.approx(1.02, abs=0.02)
+    assert offset_ms == pytest.approx(-0.4, abs=0.1)
+
+
 @given(pairs, st.randoms())
 @settings(max_examples=30)
 def test_the_order_of_networks_is_of_no_matter(found: Pairs, random: object) -> None:

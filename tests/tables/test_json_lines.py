@@ -28,6 +28,7 @@ def test_a_table_reads_back_as_it_was(table: LatencyTable) -> None:
     assert again.windows.keys() == table.windows.keys()
     assert again.quotations == table.quotations
     assert again.failures == table.failures
+    assert again.transfer == table.transfer
     assert to_json_lines(again) == to_json_lines(table)
 
 
@@ -107,11 +108,14 @@ def edited(line: int, **changes: object) -> bytes:
         (b"[]\n", "line 1"),
         (b"{}\n", "line 1: 'format' is missing"),
         (edited(0, format="csv"), "line 1: the format is 'csv'"),
-        (edited(0, version=3), "line 1: version 3 .* reads up to 2; update Sartor"),
+        (edited(0, version=4), "line 1: version 4 .* reads up to 3; update Sartor"),
         (edited(0, version=0), "line 1: version 0"),
         (edited(1, quotation={}), "line 2: 'latency_ms' is missing"),
         (edited(1, quotation={"latency_ms": 0}), "line 2: 0.0 ms is no latency"),
         (edited(1, quotation={"latency_ms": 1, "count": 0}), "line 2: a latency of 0 inferences"),
+        (edited(1, estimate={"latency_ms": 1}), "line 1: estimates, and nothing says where"),
+        (edited(1, estimate={}), "line 2: 'latency_ms' is missing"),
+        (edited(0, transfer={"known": []}), "line 1: 'offset_ms' is missing"),
         (edited(0, provenance={}), "line 1: a provenance is an object of"),
         ("\n".join(lines()[:-1]).encode(), "1 subjects where the manifest says 2: .* truncated"),
         ("\n".join(lines()).encode()[:-20], "line 3"),

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 
 from sartor.tables import LatencyTable, Network
+from sartor.tables.estimate import Estimate, Transfer
+from sartor.tables.health import BatchHealth
 from sartor.tables.formats import to_json_lines
 from sartor.tables.formats.json_lines import FORMAT, VERSION
 from sartor.tables.quotation import Quotation
@@ -29,6 +31,8 @@ TABLE = LatencyTable.from_windows(
     {operator(1): [window(0)]},
     {operator(3): "out of memory"},
     {operator(2): Quotation(1.5, 0.1, 9), WHOLE: Quotation(2.5)},
+    (BatchHealth(0, 1.5, "2026", ("it was hot",), load=0.5, throttles=2),),
+    Transfer(("theirs",), -0.1, 0.05, {operator(4): Estimate(0.5)}),
 )
 
 Line = dict[str, Any]
@@ -84,8 +88,12 @@ def with_(name: str, value: object) -> Callable[[Line], None]:
         (2, with_("quotation", {"latency_ms": 1, "count": 0})),
         (2, with_("quotation", {"latency_ms": 1, "deviation_ms": -1})),
         (2, with_("quotation", {"deviation_ms": 1})),
-        (4, without("operators")),
-        (4, with_("operators", [1])),
+        (0, lambda line: line["transfer"].pop("known")),
+        (0, lambda line: line["transfer"].update(deviation=-1)),
+        (4, without("estimate")),
+        (4, with_("estimate", {"latency_ms": 0})),
+        (5, without("operators")),
+        (5, with_("operators", [1])),
     ],
 )
 def test_what_no_sartor_writes_is_refused(index: int, harm: Callable[[Line], None]) -> None:

@@ -8,6 +8,7 @@ from sartor.tables import LatencyTable, Network, Store, database
 from sartor.tables.address import Address
 from sartor.tables.backends import backend
 from sartor.tables.errors import StoreBusyError, StoreError
+from sartor.tables.estimate import Estimate, Transfer
 from sartor.tables.health import BatchHealth
 from sartor.tables.migration import migrate
 from sartor.tables.quotation import Quotation
@@ -94,6 +95,7 @@ def test_a_store_of_version_1_opens_and_keeps_everything(old: Place) -> None:
         assert table.failures == {operator(2): "out of memory"}
         assert table.quotations == {}
         assert table.health == ()
+        assert table.transfer is None
     assert version_of(old) == [(SCHEMA_VERSION,)]
 
 
@@ -106,11 +108,15 @@ def test_a_migrated_store_takes_what_is_new_and_what_is_old(old: Place) -> None:
         {operator(9): Quotation(1.0)},
         (BatchHealth(0, 1.5, warnings=("it was hot",)),),
     )
+    transfer = Transfer(("mine",), -0.1, 0.05, {operator(9): Estimate(1.0)})
+    estimated = LatencyTable.from_windows("estimated", PROVENANCE, {}, {}, transfer=transfer)
     with Store.open(old.address) as store:
         store.add(published)
+        store.add(estimated)
         store.add_window("mine", operator(1), window(1))
     with Store.open(old.address) as again:
         assert again.load("published") == published
+        assert again.load("estimated") == estimated
         assert again.done("mine") == {
             (str(operator(1)), 0),
             (str(operator(1)), 1),

@@ -1,0 +1,66 @@
+"""``sartor profile --transfer-from``: a few whole networks, and operators estimated from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ...tables.errors import StoreError
+
+if TYPE_CHECKING:
+    from ...tables import Store
+    from ..transfer import Newcomer
+
+
+def find_newcomer(
+    store: Store, name: str, known: Sequence[str], supernet: str, networks: int, dtype: str
+) -> Newcomer:
+    """Choose what to measure into a table, before anything is.
+
+    Args:
+        store: that holds the known tables.
+        name: of the table to be.
+        known: names of tables of other devices.
+        supernet: name or path.
+        networks: how many to measure.
+        dtype: of everything.
+
+    Raises:
+        UnknownNameError: there is no such table or supernet.
+        FormatError: nothing can be transferred from one of the tables.
+        StoreError: the table holds operators that were measured, or is one of the known ones.
+    """
+    from ..shipped import find_spec
+    from ..transfer import Newcomer
+
+    if name in known:
+        raise StoreError(
+            f"table {name!r} cannot be estimated from itself; give the new one another name with "
+            "--table"
+        )
+    for table in store.tables():
+        if table.name == name and table.operators > table.estimates:
+            raise StoreError(
+                f"table {name!r} holds measurements of operators, with which estimates do not mix; "
+                "choose another name with --table"
+            )
+    tables = [store.load(each) for each in dict.fromkeys(known)]
+    return Newcomer.of(find_spec(supernet), tables, networks, dtype)
+
+
+def keep_estimates(store: Store, name: str, newcomer: Newcomer) -> None:
+    """Estimate every operator from what was measured, and keep that.
+
+    Raises:
+        MeasurementError: fewer than three networks could be measured.
+    """
+    store.set_transfer(name, newcomer.estimate(store.load(name)))
+
+
+def refuse_estimates(store: Store, name: str) -> None:
+    """Raise StoreError if a table to measure operators into holds estimates of them."""
+    if any(table.name == name and table.estimates for table in store.tables()):
+        raise StoreError(
+            f"table {name!r} holds estimates from tables of other devices; choose another name "
+            "with --table, or go on with --transfer-from"
+        )
