@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .difference import Difference
     from .dtypes import common_dtype, graph_with_dtype, with_dtype
     from .errors import SartorError
+    from .estimate import Estimate, Transfer
     from .formats.json_lines import read_json_lines, write_json_lines
     from .graph import Graph, GraphBuilder, Node, Weights, single_operator_graph
     from .kinds import KINDS, Kind, kind_of, multiply_adds, output_shape, parts
@@ -31,6 +32,7 @@ _HOMES = {
     "Calibration": "calibration",
     "Condition": "provenance",
     "Difference": "difference",
+    "Estimate": "estimate",
     "Frame": "subject",
     "Framed": "subject",
     "Graph": "graph",
@@ -52,6 +54,7 @@ _HOMES = {
     "Store": "store",
     "Subject": "subject",
     "TableSummary": "table",
+    "Transfer": "estimate",
     "Weights": "graph",
     "Window": "measurement",
     "calibrate": "calibration",
@@ -74,6 +77,7 @@ __all__ = [
     "Calibration",
     "Condition",
     "Difference",
+    "Estimate",
     "Frame",
     "Framed",
     "Graph",
@@ -94,6 +98,7 @@ __all__ = [
     "Store",
     "Subject",
     "TableSummary",
+    "Transfer",
     "Weights",
     "Window",
     "calibrate",
