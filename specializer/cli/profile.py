@@ -137,9 +137,9 @@ def profile(
     Interrupt it at any time: the same command goes on where it stopped (a model begins anew).
     """
     if model is not None:
-        others = ("supernet", "op", "table", "networks", "store", "options", "dtype")
-        others += ("transfer_from", "most_passes", "patience", "force")
+        others = ("supernet", "op", "table", "networks", "transfer_from", "store", "options")
         _refuse(context, *others, because="--model has none")
+        _refuse(context, "dtype", "most_passes", "patience", "force", because="--model has none")
         profile_model(
             ModelRequest(
                 model, device, runtime, python, threads, passes, tuple(shape or ()), plot, seed

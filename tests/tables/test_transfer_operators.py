@@ -166,7 +166,7 @@ def test_the_fit_is_the_most_likely_one() -> None:
 
 def test_slopes_are_those_of_small_changes() -> None:
     model = replace(MODEL, offset=-0.1)
-    weights = np.random.default_rng(0).normal(0, 0.3, model.columns.shape[1])
+    weights = np.random.default_rng(0).normal(0, 0.3, (model.columns.shape[1],))
     _, slopes = model._networks(weights, COUNTS)
     for column in range(len(weights)):
         up, down = weights.copy(), weights.copy()
