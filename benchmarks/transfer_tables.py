@@ -173,11 +173,10 @@ def transferred(case: Case, model: OperatorModel, measured: Indices) -> LatencyT
 def _sizes(case: Case, by: str) -> Floats:
     """Multiply-adds of every network, or what a known table predicts."""
     if by == "multiply-adds":
-        of = [sum(map(multiply_adds, network.operators)) for network in case.networks]
-    else:
-        table = case.known[by]
-        of = [table.predict(network.operators).latency_ms for network in case.networks]
-    return np.array(of, np.float64)
+        counts = [sum(map(multiply_adds, network.operators)) for network in case.networks]
+        return np.array(counts, np.float64)
+    table = case.known[by]
+    return np.array([table.predict(network.operators).latency_ms for network in case.networks])
 
 
 def _line_error(sizes: Floats, case: Case, chosen: Indices) -> float:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .difference import Difference
     from .dtypes import common_dtype, graph_with_dtype, with_dtype
     from .errors import SartorError
+    from .estimate import Estimate, Transfer
     from .estimator import Estimator
     from .expansion import expanded
     from .formats.json_lines import read_json_lines, write_json_lines
@@ -33,6 +34,7 @@ _HOMES = {
     "Calibration": "calibration",
     "Condition": "provenance",
     "Difference": "difference",
+    "Estimate": "estimate",
     "Estimator": "estimator",
     "Frame": "subject",
     "Framed": "subject",
@@ -55,6 +57,7 @@ _HOMES = {
     "Store": "store",
     "Subject": "subject",
     "TableSummary": "table",
+    "Transfer": "estimate",
     "Weights": "graph",
     "Window": "measurement",
     "calibrate": "calibration",
@@ -78,6 +81,7 @@ __all__ = [
     "Calibration",
     "Condition",
     "Difference",
+    "Estimate",
     "Estimator",
     "Frame",
     "Framed",
@@ -99,6 +103,7 @@ __all__ = [
     "Store",
     "Subject",
     "TableSummary",
+    "Transfer",
     "Weights",
     "Window",
     "calibrate",

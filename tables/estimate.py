@@ -120,8 +120,8 @@ class Transfer:
     @property
     def latencies_ms(self) -> Mapping[Subject, float]:
         """What is said of each operator, and of each network by the others, in milliseconds."""
-        operators = {one: estimate.median_ms for one, estimate in self.operators.items()}
-        return {**operators, **self.left_out_ms}
+        found: dict[Subject, float] = dict(self.left_out_ms.items())
+        return {one: estimate.median_ms for one, estimate in self.operators.items()} | found
 
     def calibration(self, networks: Mapping[Network, tuple[float, float]]) -> Calibration:
         """Return the line from sums of estimates to networks, and its honest error.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...tables.errors import StoreError
+from ...tables.errors import StoreError, UnknownNameError
 
 if TYPE_CHECKING:
-    from ...tables import Store
+    from ...tables import Store, TableSummary
     from ..transfer import Newcomer
 
 
@@ -38,12 +38,12 @@ def find_newcomer(
             f"table {name!r} cannot be estimated from itself; give the new one another name with "
             "--table"
         )
-    for table in store.tables():
-        if table.name == name and table.operators > table.estimates:
-            raise StoreError(
-                f"table {name!r} holds measurements of operators, with which estimates do not mix; "
-                "choose another name with --table"
-            )
+    found = _summary(store, name)
+    if found is not None and found.operators > found.estimates:
+        raise StoreError(
+            f"table {name!r} holds measurements of operators, with which estimates do not mix; "
+            "choose another name with --table"
+        )
     tables = [store.load(each) for each in dict.fromkeys(known)]
     return Newcomer.of(find_spec(supernet), tables, networks, dtype)
 
@@ -59,8 +59,16 @@ def keep_estimates(store: Store, name: str, newcomer: Newcomer) -> None:
 
 def refuse_estimates(store: Store, name: str) -> None:
     """Raise StoreError if a table to measure operators into holds estimates of them."""
-    if any(table.name == name and table.estimates for table in store.tables()):
+    found = _summary(store, name)
+    if found is not None and found.estimates:
         raise StoreError(
             f"table {name!r} holds estimates from tables of other devices; choose another name "
             "with --table, or go on with --transfer-from"
         )
+
+
+def _summary(store: Store, name: str) -> TableSummary | None:
+    try:
+        return store.find(name)
+    except UnknownNameError:
+        return None

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import MeasurementError
 from ..estimate import Transfer
-from ..subject import Network
+from ..subject import Network, Subject
 from .features import count_operators
 from .model import FEWEST
 from .operators import OperatorModel
@@ -55,9 +55,10 @@ def estimate(model: OperatorModel, measured: Mapping[Network, float]) -> Transfe
         ratios.append(math.log(measured[network] / left_out_ms[network]) / deviation)
     typical = math.sqrt(float((model.deviations(fit, model.typical) ** 2).mean()))
     seen = typical * math.sqrt(math.fsum(ratio**2 for ratio in ratios) / len(ratios))
-    rows = dict(zip(model.operators, fit.operators_ms.tolist(), strict=True))
+    found: dict[Subject, float] = dict(left_out_ms.items())
+    found |= dict(zip(model.operators, fit.operators_ms.tolist(), strict=True))
     deviation = _blended(seen, len(networks))
-    return Transfer.of(model.known, fit.offset_ms, deviation, {**rows, **left_out_ms})
+    return Transfer.of(model.known, fit.offset_ms, deviation, found)
 
 
 def _blended(deviation: float, networks: int) -> float:

@@ -123,8 +123,8 @@ def test_what_makes_no_sense_is_one_sentence(chain: Chain, store: Path, tmp_path
     with Store.open(measured) as opened:
         copy = opened.load("local-litert")
         opened.add(type(copy)("other", copy.provenance, copy.entries, copy.failures))
-    refused = transfer(chain, measured, "--table", "other").complaint
-    assert "table 'other' holds measurements of operators" in refused
+    mixed = transfer(chain, measured, "--table", "other").complaint
+    assert "table 'other' holds measurements of operators" in mixed
     refused = sartor("profile", "--store", store, "--table", NAME, "--supernet", chain.supernet)
     assert f"table {NAME!r} holds estimates from tables of other devices" in refused.complaint
     with Store.open(store) as opened:

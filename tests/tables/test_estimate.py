@@ -54,7 +54,7 @@ def test_networks_are_predicted_by_the_transfer_and_not_by_a_new_line() -> None:
 
 
 def test_what_was_measured_counts_more_than_an_estimate() -> None:
-    table = replace(TABLE, entries=dict(TABLE.entries) | _measured(OTHER, 2000.0).entries)
+    table = replace(TABLE, entries={**TABLE.entries, **_measured(OTHER, 2000.0).entries})
     assert table.latencies_ms == {ONE: 1.1, OTHER: 2.0}
     assert table.rows[OTHER].source == "measured"
 
@@ -65,7 +65,7 @@ def _measured(subject: Subject, latency_us: float) -> LatencyTable:
 
 def test_a_network_that_was_measured_later_judges_nothing_yet() -> None:
     later = Network("later", (OTHER,))
-    table = replace(TABLE, entries=dict(TABLE.entries) | _measured(later, 9000.0).entries)
+    table = replace(TABLE, entries={**TABLE.entries, **_measured(later, 9000.0).entries})
     assert table.calibration == TABLE.calibration
 
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 
 from sartor.tables import LatencyTable, Network
 from sartor.tables.estimate import Estimate, Transfer
-from sartor.tables.health import BatchHealth
 from sartor.tables.formats import to_json_lines
 from sartor.tables.formats.json_lines import FORMAT, VERSION
+from sartor.tables.health import BatchHealth
 from sartor.tables.quotation import Quotation
 
 from .children import PROVENANCE, operator, window

@@ -51,8 +51,11 @@ def test_a_table_comes_back_as_it_was(empty: Store, table: LatencyTable) -> None
         (summary,) = empty.tables()
         assert summary == empty.find(table.name)
         assert summary.provenance == table.provenance
-        operators = [one for one in table.entries if isinstance(one, Operator | Framed)]
+        estimates = table.transfer.operators if table.transfer else {}
+        found = {*table.entries, *estimates}
+        operators = [one for one in found if isinstance(one, Operator | Framed)]
         assert summary.operators == len(operators)
+        assert summary.estimates == len(estimates)
         assert summary.networks == len(table.networks)
         assert summary.failures == len(table.failures)
         assert summary.windows == sum(map(len, table.windows.values()))

@@ -78,6 +78,12 @@ def test_an_empty_table_is_a_table() -> None:
 @given(tables())
 def test_a_table_is_rebuilt_from_its_windows(table: LatencyTable) -> None:
     again = LatencyTable.from_windows(
-        table.name, table.provenance, table.windows, table.failures, table.quotations, table.health
+        table.name,
+        table.provenance,
+        table.windows,
+        table.failures,
+        table.quotations,
+        table.health,
+        table.transfer,
     )
     assert again == table
