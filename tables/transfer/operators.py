@@ -19,10 +19,15 @@ from .known import Floats
 _LEVEL = 30.0  # prior deviation of the level, a logarithm: any speed is possible
 _GROUP = 0.4  # of all operators of one kind and kernel size together, a logarithm
 _SIZE = 0.2  # of a logarithm, for a typical difference in size
-_NOISE = 0.03  # of a network's latency, measured and modelled
+_NOISE = 0.02  # of a network's latency, measured and modelled, unless it is an outlier
+_TAILS = 10  # degrees of freedom of the noise: less, and good networks count too little
 _FLOOR = 1e-3  # of the median operator: what one takes at least that a runtime merges into another
-_ROUNDS, _HALVINGS = 100, 30
-_SETTLED = 1e-9
+_LEAST = 1e-6  # of a sum of operators, that a network takes whatever the offset
+_ROUNDS, _HALVINGS = 200, 30
+_SETTLED = 1e-8
+
+Seen = tuple[Floats, Floats, Floats]
+"""Networks that were measured: (networks, operators) counts, (networks,) logarithms, noises."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +39,14 @@ class OperatorFit:
         offset_ms: what every network takes beyond their sum.
         weights: (columns,), of the model.
         counts: (networks, operators), of those that were measured.
+        noises: (networks,), variance of each: an outlier's is large.
     """
 
     operators_ms: Floats
     offset_ms: float
     weights: Floats
     counts: Floats
+    noises: Floats
 
     def predict(self, counts: Floats) -> Floats:
         """Return the latencies of networks, in ms: (networks, operators) to (networks,)."""
@@ -56,7 +63,8 @@ class OperatorModel:
     how each known device differs from the mean, one for each kind of operator and kernel size, and
     the logarithms of multiply-adds, weights and activations. A network takes the sum of its
     operators, and an offset that is the known devices' mean, relative to a typical network. The
-    weights are those that are most likely after some networks were measured.
+    weights are those that are most likely after some networks were measured, with noise that has
+    somewhat heavier tails than Gaussian noise: one network at half the clock may not decide.
 
     The sum is what the search needs, which adds up costs; the logarithm is what devices need, on
     which a kind of operator may be ten times as slow as on others.
@@ -70,7 +78,8 @@ class OperatorModel:
         typical: (networks, operators), how often each operator runs in typical networks.
 
     Source: hierarchical linear models, as in Gelman et al., Bayesian Data Analysis, 3rd edition,
-    chapter 15, whose mode is found as in section 13.1.
+    chapter 15, whose mode is found as in section 13.1; Lange et al., Robust Statistical Modeling
+    Using the t Distribution, JASA 1989 (the noise, by expectation and maximisation).
     """
 
     known: tuple[str, ...]
@@ -105,8 +114,6 @@ class OperatorModel:
         seen = [_seen(table, operators, counts) for table in tables]
         logs = np.array([log for log, _ in seen])
         expected = logs.mean(axis=0)
-        smallest = float((counts @ np.exp(expected)).min())
-        offset = float(np.mean([offset for _, offset in seen]))
         return cls(
             tuple(_described(table) for table in tables),
             tuple(operators),
@@ -119,7 +126,7 @@ class OperatorModel:
                     _SIZE * size_columns(operators),
                 ]
             ),
-            max(offset, -smallest / 2),
+            float(np.mean([offset for _, offset in seen])),
             counts,
         )
 
@@ -152,60 +159,77 @@ class OperatorModel:
         logs = np.log(latencies_ms)
         weights = np.zeros(self.columns.shape[1])
         weights[0] = (logs - self._networks(weights, counts)[0]).mean() / _LEVEL
+        noises = np.full(len(logs), _NOISE**2)
         for _ in range(_ROUNDS):
             predicted, slopes = self._networks(weights, counts)
             aim = logs - predicted + slopes @ weights
-            gram = slopes @ slopes.T + _NOISE**2 * np.eye(len(logs))
-            step = slopes.T @ np.linalg.solve(gram, aim) - weights
-            moved = self._moved(weights, step, counts, logs)
-            if np.abs(moved - weights).max() < _SETTLED:
-                break
+            inverse = np.linalg.inv(slopes @ slopes.T + np.diag(noises))
+            pulls = inverse @ aim
+            moved = self._moved(weights, slopes.T @ pulls - weights, (counts, logs, noises))
+            change = np.abs(moved - weights).max()
             weights = moved
+            squares = (noises * pulls) ** 2 + noises - noises**2 * inverse.diagonal()
+            noises = (_TAILS * _NOISE**2 + squares) / (_TAILS + 1)
+            if change < _SETTLED:
+                break
         operators_ms = np.exp(self.expected + self.columns @ weights)
-        level = math.exp(weights[0] * _LEVEL)
-        return OperatorFit(operators_ms, level * self.offset, weights, counts)
+        offset_ms, _ = self._offset(weights, operators_ms)
+        return OperatorFit(operators_ms, offset_ms, weights, counts, noises)
 
     def deviations(self, fit: OperatorFit, counts: Floats) -> Floats:
         """Return how far measurements of networks are likely to be off, relative: (networks,).
 
-        The prior says so, and which networks were measured; how well they fit does not matter.
+        The prior says so, and which networks were measured; how well they fit does not matter, but
+        for outliers.
         """
         _, known = self._networks(fit.weights, fit.counts)
         _, others = self._networks(fit.weights, counts)
         shared = others @ known.T
-        gram = known @ known.T + _NOISE**2 * np.eye(len(known))
+        gram = known @ known.T + np.diag(fit.noises)
         settled = (shared * np.linalg.solve(gram, shared.T).T).sum(axis=1)
         variances = np.maximum((others**2).sum(axis=1) - settled, 0.0) + _NOISE**2
         deviations: Floats = np.sqrt(variances)
         return deviations
 
     def _networks(self, weights: Floats, counts: Floats) -> tuple[Floats, Floats]:
-        """Logarithms of networks' latencies, (networks,), and their slopes in the weights.
-
-        A network that would take no time has the logarithm of nothing, minus infinity.
-        """
+        """Logarithms of networks' latencies, (networks,), and their slopes in the weights."""
         operators = np.exp(self.expected + self.columns @ weights)
-        offset = math.exp(weights[0] * _LEVEL) * self.offset
-        total = np.maximum(counts @ operators + offset, 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slopes = (counts * operators) @ self.columns / total[:, None]
-            slopes[:, 0] = _LEVEL
-            return np.log(total), slopes
+        offset, slopes = self._offset(weights, operators)
+        sums = counts @ operators
+        total = np.maximum(sums + offset, _LEAST * sums)
+        return np.log(total), ((counts * operators) @ self.columns + slopes) / total[:, None]
 
-    def _moved(self, weights: Floats, step: Floats, counts: Floats, logs: Floats) -> Floats:
+    def _offset(self, weights: Floats, operators: Floats) -> tuple[float, Floats]:
+        """The offset of every network, and its slopes: (columns,).
+
+        It takes no more from the smallest of the typical networks than half, so that none of them
+        is left with nothing.
+        """
+        sums = self.typical @ operators
+        smallest = int(np.argmin(sums))
+        offset = float(np.exp(weights[0] * _LEVEL)) * self.offset
+        if offset < -sums[smallest] / 2:
+            slopes: Floats = -(self.typical[smallest] * operators) @ self.columns / 2
+            return -float(sums[smallest]) / 2, slopes
+        slopes = np.zeros(len(weights))
+        slopes[0] = _LEVEL * offset
+        return offset, slopes
+
+    def _moved(self, weights: Floats, step: Floats, seen: Seen) -> Floats:
         """Go as far of a step as makes the weights more likely; nowhere at the end."""
-        before = self._unlikeliness(weights, counts, logs)
+        before = self._unlikeliness(weights, seen)
         for _ in range(_HALVINGS):
             moved = weights + step
-            if self._unlikeliness(moved, counts, logs) < before:
+            if self._unlikeliness(moved, seen) < before:
                 return moved
             step = step / 2
         return weights
 
-    def _unlikeliness(self, weights: Floats, counts: Floats, logs: Floats) -> float:
-        with np.errstate(over="ignore"):
-            errors = (logs - self._networks(weights, counts)[0]) / _NOISE
-        return float(errors @ errors + weights @ weights)
+    def _unlikeliness(self, weights: Floats, seen: Seen) -> float:
+        counts, logs, noises = seen
+        with np.errstate(over="ignore", invalid="ignore"):  # a step may lead anywhere
+            errors = logs - self._networks(weights, counts)[0]
+        return float(errors @ (errors / noises) + weights @ weights)
 
 
 def _seen(

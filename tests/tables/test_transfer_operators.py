@@ -155,18 +155,50 @@ def test_the_fit_is_the_most_likely_one() -> None:
     """No small change of any weight makes prior and measurements together more likely."""
     new = device(4)
     counts, latencies_ms = COUNTS[CHOSEN], new.networks_ms[CHOSEN]
-    weights = MODEL.fit(counts, latencies_ms).weights
-    logs = np.log(latencies_ms)
-    best = MODEL._unlikeliness(weights, counts, logs)
-    for column in range(len(weights)):
+    fit = MODEL.fit(counts, latencies_ms)
+    seen = counts, np.log(latencies_ms), fit.noises
+    best = MODEL._unlikeliness(fit.weights, seen)
+    for column in range(len(fit.weights)):
         for change in (-1e-4, 1e-4):
-            moved = weights.copy()
+            moved = fit.weights.copy()
             moved[column] += change
-            assert MODEL._unlikeliness(moved, counts, logs) > best
+            assert MODEL._unlikeliness(moved, seen) > best
 
 
-def test_slopes_are_those_of_small_changes() -> None:
+def test_no_network_is_left_with_nothing_by_the_offset() -> None:
+    model = replace(MODEL, offset=-10.0)
+    fit = model.fit(COUNTS[CHOSEN], device(4).networks_ms[CHOSEN])
+    assert fit.offset_ms == pytest.approx(-(COUNTS @ fit.operators_ms).min() / 2)
+    assert (fit.predict(COUNTS) > 0).all()
+    assert np.isfinite(model.deviations(fit, COUNTS)).all()
+
+
+@settings(max_examples=40)
+@given(st.lists(st.floats(1e-3, 1e3), min_size=3, max_size=10))
+def test_whatever_was_measured_estimates_are_latencies(latencies_ms: list[float]) -> None:
     model = replace(MODEL, offset=-0.1)
+    measured = {NETWORKS[one]: ms for one, ms in zip(CHOSEN, latencies_ms, strict=False)}
+    transfer = estimate(model, measured)  # which refuses what is no latency
+    assert transfer.operators.keys() == set(OPERATORS)
+    assert np.isfinite(transfer.deviation)
+
+
+def test_one_network_at_half_the_clock_decides_little() -> None:
+    new = device(4)
+    latencies_ms = new.networks_ms[CHOSEN]
+    clean = MODEL.fit(COUNTS[CHOSEN], latencies_ms)
+    spoilt_ms = latencies_ms.copy()
+    spoilt_ms[4] *= 2
+    spoilt = MODEL.fit(COUNTS[CHOSEN], spoilt_ms)
+    moved = np.log(spoilt.predict(COUNTS) / clean.predict(COUNTS))
+    assert np.abs(moved).mean() < 0.1 * np.log(2)
+    assert int(spoilt.noises.argmax()) == 4
+
+
+@pytest.mark.parametrize("offset", [-0.1, -10.0, 0.3])
+def test_slopes_are_those_of_small_changes(offset: float) -> None:
+    """Of an offset, too, that would take more than there is."""
+    model = replace(MODEL, offset=offset)
     weights = np.random.default_rng(0).normal(0, 0.3, (model.columns.shape[1],))
     _, slopes = model._networks(weights, COUNTS)
     for column in range(len(weights)):
@@ -277,7 +309,6 @@ def test_deviations_are_those_of_the_posterior_of_all_weights() -> None:
     fit = MODEL.fit(COUNTS[CHOSEN], new.networks_ms[CHOSEN])
     _, known = MODEL._networks(fit.weights, COUNTS[CHOSEN])
     _, others = MODEL._networks(fit.weights, COUNTS)
-    noise = 0.03**2
-    covariance = np.linalg.inv(np.eye(known.shape[1]) + known.T @ known / noise)
-    variances = np.einsum("nc,cd,nd->n", others, covariance, others) + noise
+    precision = np.eye(known.shape[1]) + known.T @ (known / fit.noises[:, None])
+    variances = np.einsum("nc,cd,nd->n", others, np.linalg.inv(precision), others) + 0.02**2
     assert MODEL.deviations(fit, COUNTS) == pytest.approx(np.sqrt(variances), rel=1e-6)
