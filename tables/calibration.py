@@ -29,7 +29,7 @@ _KNOTS = 257
 _ENOUGH = 5  # networks, of which three are left without the smallest and the largest
 
 _FARTHEST = 7.0
-"""Logarithm of the largest factor that is believed: e⁷ is a thousand."""
+"""Logarithm of the farthest that a factor is believed to be from those seen: e⁷ is a thousand."""
 
 _BEYOND = 4.0
 """By which factor curves go on beyond the smallest and the largest network that was measured."""
@@ -190,12 +190,12 @@ def _curves(sums: Floats, measured: Floats) -> tuple[Curve, Curve, Curve]:
         alone = Curve((float(sums[0]),), (float(measured[0]),))
         return alone, alone, alone
     knots = np.geomspace(sums[0] / _BEYOND, sums[-1] * _BEYOND, _KNOTS)
-    logs = np.log(sums)
+    logs, seen = np.log(sums), np.log(measured / sums)
     # What a network saves once is a share of its latency that falls with its size.
-    kriging = Kriging(logs, np.log(measured / sums), lambda at: np.exp(logs.mean() - at), _TYPICAL)
+    kriging = Kriging(logs, seen, lambda at: np.exp(logs.mean() - at), _TYPICAL)
     factors, scales = kriging.predict(np.log(knots))
     reach = np.minimum(student_t(COVERAGE, kriging.degrees) * scales, _FARTHEST)
-    middle = np.log(knots) + np.clip(factors, -_FARTHEST, _FARTHEST)
+    middle = np.log(knots) + np.clip(factors, seen.min() - _FARTHEST, seen.max() + _FARTHEST)
     return (
         _growing(knots, np.exp(middle - reach)),
         _growing(knots, np.exp(middle)),

@@ -36,7 +36,7 @@ def store(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert first["operators"] == chain.said["profile"].document["operators"]
     assert first["transferred_from"] == ["local-litert (local, litert/threads=1,batch=1/float32/-)"]
     assert len(first["networks"]) == 3
-    assert first["margin"] > 0.05
+    assert first["calibration"]["margin"] > 0.05
     return path
 
 

@@ -44,6 +44,11 @@ def test_a_table_that_is_off_by_one_factor_is_mended_exactly() -> None:
         assert calibration.predict(total).latency_ms == pytest.approx(1.25 * total)
 
 
+def test_sums_may_be_in_any_unit() -> None:
+    calibration = calibrate([(total, 1.25e-8 * total) for total in (2e8, 3e8, 9e8)])
+    assert calibration.predict(5e8).latency_ms == pytest.approx(6.25)
+
+
 def test_what_every_network_saves_once_is_learned() -> None:
     calibration = calibrate([(total, 1.02 * total - 0.4) for total in SUMS])
     for total in (1.0, 3.3, 5.0, 8.0, 12.5, 40.0):

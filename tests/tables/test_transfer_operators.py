@@ -123,7 +123,7 @@ def test_from_one_table_its_scaled_twin_is_exact(factor: float, count: int, offs
     fit = model.fit(COUNTS[measured], factor * known.networks_ms[measured])
     # An offset is known as well as a smooth curve comes near a line.
     assert fit.operators_ms == pytest.approx(factor * known.operators_ms, rel=0.04)
-    assert fit.predict(COUNTS) == pytest.approx(factor * known.networks_ms, rel=0.01)
+    assert fit.predict(COUNTS) == pytest.approx(factor * known.networks_ms, rel=0.03)
 
 
 @pytest.mark.parametrize("twin", [0, 1])
