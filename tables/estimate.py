@@ -74,7 +74,7 @@ class Transfer:
     Attributes:
         known: the tables of other devices, each with its device and condition, for people.
         offset_ms: what every network takes beyond the sum of its operators, in milliseconds;
-            mostly negative, as in ``Calibration``.
+            mostly negative, for a network that runs again and again finds weights in the caches.
         deviation: standard deviation of typical networks around their predictions, relative.
         operators: the estimates.
         left_out_ms: what the other networks say of each that was measured, in milliseconds: with

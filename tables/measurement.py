@@ -100,15 +100,6 @@ class Measurement:
         """The latency: the median of the windows' medians, so that every process counts once."""
         return float(np.median(self.window_medians_ms))
 
-    @property
-    def relative_spread(self) -> float:
-        """Interquartile range of all samples over the latency: how unsteady it was."""
-        return (self.quantile_ms(0.75) - self.quantile_ms(0.25)) / self.median_ms
-
-    def quantile_ms(self, q: float) -> float:
-        """Return the latency that a share ``q`` (0..1) of all samples stays below."""
-        return float(np.quantile(self.samples_ms, q))
-
     def interval_ms(self, level: float = 0.95) -> tuple[float, float] | None:
         """Return the confidence interval of the latency: Student's t over the windows' medians.
 

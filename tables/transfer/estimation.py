@@ -62,6 +62,6 @@ def estimate(model: OperatorModel, measured: Mapping[Network, float]) -> Transfe
 
 
 def _blended(deviation: float, networks: int) -> float:
-    """Draw a deviation that is smaller than usual towards the usual one, as Calibration does."""
+    """Draw a deviation that is smaller than usual towards the usual one."""
     variance = networks * deviation**2 + _USUAL_WEIGHT * max(deviation, _USUAL) ** 2
     return math.sqrt(variance / (networks + _USUAL_WEIGHT))
