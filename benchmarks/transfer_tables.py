@@ -14,8 +14,8 @@ more networks than sartor profile measures by default. All is averaged over draw
 What is compared, from the same networks of the new device:
 - transfer: sartor profile --transfer-from, its intervals included;
 - random: the same, from networks that were not chosen but drawn;
-- best known: what the known table predicts that agrees best, with a factor, or a line where there
-  are five networks and a line is better for left-out ones (sartor.tables.calibrate);
+- best known: what the known table predicts that agrees best, calibrated by the same networks
+  (sartor.tables.calibrate);
 - multiply-adds: likewise, from multiply-adds.
 
 --published takes tables of different machines: Once-for-All's of the Samsung Note10 and NSGANetV2's
