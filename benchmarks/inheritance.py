@@ -8,6 +8,7 @@ For random sub-networks of a trained supernet, top-1 on images that nothing was 
 - *few-shot*: inherited from the supernet of its region, after the space was split along one
   dimension and a copy of the supernet was fine-tuned in each region (Zhao et al., ICML 2021);
 - *tuned*: inherited, then trained further for itself alone;
+- *scratch*: trained by itself from random weights, for as many epochs as the tuned ones;
 - *alone*: trained by itself from what the supernet started from (no supernet).
 
 Kendall's τ says how well inherited accuracies rank the networks as *alone* does; the intervals are
@@ -34,6 +35,7 @@ from sartor.benchmarks.trials import (
     ALONE,
     FEW_SHOT,
     INHERITED,
+    SCRATCH,
     TUNED,
     Plan,
     Trial,
@@ -47,7 +49,7 @@ from sartor.specializer.space import SearchSpace
 from sartor.tables import SartorError
 from sartor.tables.atomic import write_atomically
 
-KINDS = (INHERITED, FEW_SHOT, TUNED, ALONE)
+KINDS = (INHERITED, FEW_SHOT, TUNED, SCRATCH, ALONE)
 _LEAST = {"networks": 2, "batch_size": 2, "seed": 0}  # of all other numbers it is 1
 
 
@@ -62,7 +64,8 @@ class Report:
         split: dimension of the few-shot regions.
         epochs: of each kind's training.
         networks: top-1 of each sub-network, 0–1, by kind.
-        mean: top-1 of all networks, by kind; of TUNED there may be fewer, so it is missing here.
+        mean: top-1 of all networks, by kind; without TUNED and SCRATCH, of which there may be
+            fewer.
         mean_of_tuned: top-1 of those networks that were tuned, by kind.
         kendall_tau: of inherited and few-shot accuracies with those of networks trained alone;
             groups are the resolutions.
@@ -89,7 +92,7 @@ def plan_trials(
     Args:
         space: of the sub-networks.
         chosen: their texts.
-        tuned: how many of them, from the first on, are tuned.
+        tuned: how many of them, from the first on, are tuned, and trained from scratch.
         dimension: to split the space by; regions without any of them are not trained.
 
     Raises:
@@ -104,7 +107,7 @@ def plan_trials(
     regions = [(str(region), inside(region)) for region in split(space, dimension)]
     return [
         *(Trial(FEW_SHOT, texts, region) for region, texts in regions if texts),
-        *(Trial(kind, (text,)) for kind in (ALONE, TUNED) for text in chosen[:tuned]),
+        *(Trial(kind, (text,)) for kind in (ALONE, TUNED, SCRATCH) for text in chosen[:tuned]),
         *(Trial(ALONE, (text,)) for text in chosen[tuned:]),
         *(Trial(INHERITED, (text,)) for text in chosen),
     ]
@@ -153,8 +156,7 @@ def summarise(
     """Correlate the accuracies of all trials."""
     columns = {
         kind: np.array([accuracies[kind] for accuracies in networks.values()])
-        for kind in KINDS
-        if kind != TUNED
+        for kind in (INHERITED, FEW_SHOT, ALONE)
     }
     tuned = [accuracies for accuracies in networks.values() if TUNED in accuracies]
     groups = np.array([text.partition(":")[0] for text in networks])
@@ -222,7 +224,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--supernet", required=True, help="a supernet that `sartor train` wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder for runs and results")
     parser.add_argument("--networks", type=int, default=30, help="random sub-networks (30)")
-    parser.add_argument("--tuned", type=int, default=10, help="how many of them are tuned (10)")
+    parser.add_argument(
+        "--tuned", type=int, default=10, help="how many are tuned, and from scratch (10)"
+    )
     parser.add_argument(
         "--split", default="resolution", help="dimension of the few-shot regions (resolution)"
     )

@@ -1,4 +1,4 @@
-"""Trials of sub-networks: with weights inherited, trained further, or trained alone.
+"""Trials of sub-networks: with weights inherited, trained further, or trained from other weights.
 
 Every result lies in a file of its own, whose name has a digest of all that it depends on: the
 supernet's weights, the names of the images, and the recipe of the training.
@@ -28,14 +28,15 @@ from sartor.specializer.supernets.elastic import ElasticMobileNetV3
 from sartor.specializer.train.finish import calibration_images
 from sartor.specializer.train.photos import Photos, open_photos
 from sartor.specializer.train.process import Process, choose_device
-from sartor.specializer.train.recipe import Phase, Recipe
+from sartor.specializer.train.recipe import NO_START, Phase, Recipe
 from sartor.specializer.train.recipe_file import recipe_from_text, recipe_text
 from sartor.specializer.train.trainer import train
 from sartor.tables import SartorError
 from sartor.tables.atomic import write_atomically
 from sartor.tables.errors import CheckpointError, DatasetError, FormatError
 
-INHERITED, FEW_SHOT, TUNED, ALONE = "inherited", "few-shot", "tuned", "alone"
+INHERITED, FEW_SHOT, TUNED = "inherited", "few-shot", "tuned"
+ALONE, SCRATCH = "alone", "scratch"
 _GENTLER = 1 / 3
 """Of the recipe's last learning rate, for weights that are good already."""
 
@@ -49,7 +50,7 @@ class Plan:
         supernet: name or file.
         out: folder for runs and results.
         device: auto, cpu or cuda.
-        tune_epochs: of a sub-network that starts from inherited weights.
+        tune_epochs: of a sub-network that starts from inherited weights, or from random ones.
         alone_epochs: of one that starts from what the supernet started from.
         region_epochs: of a supernet's copy for one region.
         batch_size: images of one step.
@@ -74,6 +75,7 @@ class Plan:
             FEW_SHOT: self.region_epochs,
             TUNED: self.tune_epochs,
             ALONE: self.alone_epochs,
+            SCRATCH: self.tune_epochs,
         }
 
 
@@ -82,7 +84,7 @@ class Trial:
     """One training, perhaps of no epochs, and what is judged after it.
 
     Attributes:
-        kind: INHERITED, FEW_SHOT, TUNED or ALONE.
+        kind: INHERITED, FEW_SHOT, TUNED, ALONE or SCRATCH.
         subnetworks: texts of what is judged; but for FEW_SHOT it is one, and it alone is trained.
         region: that is trained, for FEW_SHOT.
     """
@@ -113,7 +115,7 @@ class Trials:
         checkpoint = load_supernet(weights)
         self._start = str(weights.resolve())
         self._supernet = checkpoint.supernet
-        self.recipe = _recipe_of(checkpoint, weights)
+        self.recipe = _recorded_recipe(checkpoint, weights)
         self._data = open_dataset(plan.data, self.recipe.held_out, self.recipe.seed)
         if self._data.classes != checkpoint.labels:
             raise DatasetError(
@@ -169,19 +171,24 @@ class Trials:
     def _train(self, trial: Trial) -> ElasticMobileNetV3:
         run = self._plan.out / "runs" / f"{_plain(str(trial))}-{self._digest(trial)}"
         return train(
-            self._trained_by(trial),
+            self.recipe_of(trial),
             self._data.trained,
             run,
             process=self._process,
             photos=self._photos,
         ).average
 
-    def _trained_by(self, trial: Trial) -> Recipe:
+    def recipe_of(self, trial: Trial) -> Recipe:
         """Return the recipe that a trial trains by: the supernet's, changed where it has to be."""
         base, last = self.recipe, self.recipe.phases[-1]
         if trial.kind == INHERITED:
             return base
-        rate = last.learning_rate * (1 if trial.kind == ALONE else _GENTLER)
+        start, rate = {
+            FEW_SHOT: (self._start, last.learning_rate * _GENTLER),
+            TUNED: (self._start, last.learning_rate * _GENTLER),
+            ALONE: (base.start, last.learning_rate),
+            SCRATCH: (NO_START, max(phase.learning_rate for phase in base.phases)),
+        }[trial.kind]
         epochs = self._plan.epochs[trial.kind]
         if trial.kind == FEW_SHOT:
             phase = Phase(
@@ -197,13 +204,13 @@ class Trials:
             base,
             name=trial.kind,
             phases=(phase,),
-            start=base.start if trial.kind == ALONE else self._start,
+            start=start,
             region=trial.region,
             batch_size=self._plan.batch_size,
         )
 
     def _digest(self, trial: Trial, *more: str) -> str:
-        recipe = recipe_text(self._trained_by(trial))
+        recipe = recipe_text(self.recipe_of(trial))
         parts = (self._subject, self._process.precision, recipe, *more)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
@@ -266,7 +273,7 @@ def _trials(plan: Plan) -> Trials:
     return Trials(plan)
 
 
-def _recipe_of(checkpoint: Checkpoint, path: Path) -> Recipe:
+def _recorded_recipe(checkpoint: Checkpoint, path: Path) -> Recipe:
     """Read the recipe that a supernet's file says it was trained by."""
     try:
         return recipe_from_text(checkpoint.metadata["recipe"])

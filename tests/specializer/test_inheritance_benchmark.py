@@ -15,9 +15,18 @@ from hypothesis import given
 from sartor.benchmarks import inheritance
 from sartor.benchmarks.inheritance import KINDS, plan_trials
 from sartor.benchmarks.ranking import ALL, WITHIN, agreement, bootstrap, gain, tau_within
-from sartor.benchmarks.trials import ALONE, FEW_SHOT, INHERITED, TUNED, Plan, Trial, Trials
+from sartor.benchmarks.trials import (
+    ALONE,
+    FEW_SHOT,
+    INHERITED,
+    SCRATCH,
+    TUNED,
+    Plan,
+    Trial,
+    Trials,
+)
 from sartor.specializer.checkpoint import Checkpoint, save_supernet
-from sartor.specializer.train.recipe import Phase, Recipe
+from sartor.specializer.train.recipe import NO_START, Phase, Recipe
 from sartor.specializer.train.recipe_file import recipe_text
 from sartor.tables.errors import CheckpointError, DatasetError, FormatError
 
@@ -101,9 +110,10 @@ def test_each_network_is_tried_once_in_every_way() -> None:
     for kind, expected in ((FEW_SHOT, chosen), (INHERITED, chosen), (ALONE, chosen)):
         tried = [text for trial in trials if trial.kind == kind for text in trial.subnetworks]
         assert sorted(tried) == sorted(expected)
-    assert [trial.subnetworks for trial in trials if trial.kind == TUNED] == [
-        (text,) for text in chosen[:2]
-    ]
+    for kind in (TUNED, SCRATCH):
+        assert [trial.subnetworks for trial in trials if trial.kind == kind] == [
+            (text,) for text in chosen[:2]
+        ]
     for trial in trials:
         if trial.kind == FEW_SHOT:
             size = trial.region.removeprefix("resolution=")
@@ -147,6 +157,21 @@ def test_results_of_other_weights_epochs_or_images_are_not_taken(plan: Plan) -> 
     (plan.data / "red" / "9.jpg").unlink()
     paths.append(Trials(plan).path(alone))
     assert len(set(paths)) == len(paths)
+
+
+def test_a_network_from_scratch_knows_nothing_and_a_tuned_one_starts_from_the_supernet(
+    plan: Plan,
+) -> None:
+    (text,) = texts(1)
+    trials = Trials(plan)
+    regions = {FEW_SHOT: "resolution=32"}
+    starts = {
+        kind: trials.recipe_of(Trial(kind, (text,), regions.get(kind, ""))).start for kind in KINDS
+    }
+    assert starts[SCRATCH] == NO_START
+    assert starts[TUNED] == starts[FEW_SHOT] == plan.supernet
+    (phase,) = trials.recipe_of(Trial(SCRATCH, (text,))).phases
+    assert (phase.epochs, phase.only) == (plan.tune_epochs, (text,))
 
 
 def test_a_region_is_judged_again_for_other_networks(plan: Plan) -> None:
@@ -251,10 +276,10 @@ def test_the_benchmark_trains_ranks_and_resumes(tmp_path: Path) -> None:
 
     assert "Kendall's τ" in first.stdout
     assert (report["recipe"], report["images"], report["split"]) == ("smoke", 8, "resolution")
-    assert report["epochs"] == {INHERITED: 0, FEW_SHOT: 1, TUNED: 1, ALONE: 1}
-    rows = report["networks"].values()
-    assert [sorted(row) for row in rows] == [sorted(KINDS)] * 2 + [sorted({*KINDS} - {TUNED})] * 2
-    for kind in (INHERITED, FEW_SHOT, ALONE):
+    assert report["epochs"] == dict.fromkeys(KINDS, 1) | {INHERITED: 0}
+    rows, always = report["networks"].values(), (INHERITED, FEW_SHOT, ALONE)
+    assert [sorted(row) for row in rows] == [sorted(KINDS)] * 2 + [sorted(always)] * 2
+    for kind in always:
         assert report["mean"][kind] == pytest.approx(np.mean([row[kind] for row in rows]))
     assert set(report["mean_of_tuned"]) == set(KINDS)
     assert set(report["kendall_tau"]) == {INHERITED, FEW_SHOT}
