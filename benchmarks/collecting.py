@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sartor.benchmarks.arguments import documented_parser
 from sartor.devices import find_device
 from sartor.profiler import RUNTIMES, CollectionReport, Progress, collect, make_plan
 from sartor.specializer.cli.options import (
@@ -187,10 +188,7 @@ def show(outcome: Outcome) -> None:
 
 def main() -> None:
     """Read the command line, collect, and print."""
-    summary, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument("--runtime", default="litert", choices=sorted(RUNTIMES), help="(litert)")
     parser.add_argument("--pause-s", type=float, default=0, help="between the two, in seconds (0)")
     parser.add_argument("--load", action="store_true", help="a busy core beside the second")

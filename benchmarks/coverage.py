@@ -10,96 +10,48 @@ Here the same measurements are used many times over. In each draw, the smallest 
 network and one random network from each of equal shares of the 50 (sorted by their sums)
 calibrate, and the rest are predicted. Nothing is measured.
 
-Compared are a factor, a line (a factor and an offset, least squares of the relative error,
-intervals of Student's t from leave-one-out errors less their leverage, as Sartor had it before) and
-the curve that Sartor uses.
+Compared are a factor, a line (a factor and an offset), as Sartor had it before, and the curve that
+Sartor uses: benchmarks/calibrations.py has all three.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sartor.benchmarks.arguments import documented_parser
+from sartor.benchmarks.calibrations import METHODS, Networks, Resampled, resample
 from sartor.benchmarks.prediction import STORE, random_networks
 from sartor.specializer.cli.options import DEFAULT_SUPERNET
 from sartor.specializer.cli.output import print_json, print_table
 from sartor.specializer.cost import calibration_networks
 from sartor.specializer.shipped import find_spec
-from sartor.tables import LatencyTable, SartorError, Store, calibrate
+from sartor.tables import LatencyTable, SartorError, Store
 from sartor.tables.calibration import COVERAGE
 from sartor.tables.errors import MeasurementError
-from sartor.tables.student import student_t
 
 Floats = NDArray[np.float64]
-
-Fitted = Callable[[Floats, Floats, Floats], tuple[Floats, Floats, Floats]]
-"""From sums and latencies of some networks, and sums of others, to their low, middle and high."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One method with one number of networks on one table, averaged over draws.
+    """One method with one number of networks on one table.
 
     Attributes:
         table: name.
         networks: that calibrate.
         method: name.
-        mape: mean absolute error of the others, relative to what was measured.
-        margin: half-width of the intervals, relative.
-        coverage: share of the others that the intervals hold.
-        deviation: standard deviation of that share from draw to draw.
+        resampled: how good it is, averaged over draws.
     """
 
     table: str
     networks: int
     method: str
-    mape: float
-    margin: float
-    coverage: float
-    deviation: float
-
-
-def _linear(terms: Callable[[Floats], list[Floats]]) -> Fitted:
-    """Make a method of a linear one: a prediction is a weighted sum of terms of the sum."""
-
-    def fit(sums: Floats, measured: Floats) -> Floats:
-        weighted = np.stack(terms(sums), axis=1) / measured[:, None]
-        found, *_ = np.linalg.lstsq(weighted, np.ones(len(sums)), rcond=None)
-        return np.asarray(found, np.float64)
-
-    def predict(sums: Floats, measured: Floats, others: Floats) -> tuple[Floats, Floats, Floats]:
-        weighted = np.stack(terms(sums), axis=1) / measured[:, None]
-        leverages = (weighted @ np.linalg.pinv(weighted)).diagonal()
-        errors = []
-        for index in range(len(sums)):
-            left = fit(np.delete(sums, index), np.delete(measured, index))
-            at = np.stack(terms(sums[index : index + 1]), axis=1) @ left
-            errors.append(float(measured[index] / at[0] - 1))
-        deviation = np.sqrt(np.mean(np.square(errors) * np.maximum(0, 1 - leverages)))
-        parameters, count = len(terms(sums)), len(sums)
-        reach = student_t(COVERAGE, count - parameters) * deviation
-        margin = reach * np.sqrt(1 + parameters / count)
-        middle = np.stack(terms(others), axis=1) @ fit(sums, measured)
-        return middle * (1 - margin), middle, middle * (1 + margin)
-
-    return predict
-
-
-def _curve(sums: Floats, measured: Floats, others: Floats) -> tuple[Floats, Floats, Floats]:
-    found = calibrate(list(zip(sums.tolist(), measured.tolist(), strict=True)))
-    return found.low(others), found.middle(others), found.high(others)
-
-
-METHODS: dict[str, Fitted] = {
-    "factor": _linear(lambda sums: [sums]),
-    "line": _linear(lambda sums: [sums, np.ones_like(sums)]),
-    "curve": _curve,
-}
+    resampled: Resampled
 
 
 def evaluate(
@@ -120,34 +72,28 @@ def evaluate(
         draws: how many choices of them.
         seed: of the choices.
     """
-    sums = {whole.network.name: table.sum_ms(whole.network.operators) for whole in table.networks}
-    measured = {whole.network.name: whole.measurement.median_ms for whole in table.networks}
-    if missing := {*ends, *random} - measured.keys():
+    known = {whole.network.name: whole for whole in table.networks}
+    if missing := {*ends, *random} - known.keys():
         raise MeasurementError(f"{table.name} lacks {min(missing)}; run benchmarks/prediction.py")
-    sorted_names = np.array(sorted(random, key=sums.__getitem__))
-    rng, outcomes = np.random.default_rng(seed), []
-    for count in counts:
-        rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in METHODS}
-        for _ in range(draws):
-            shares = np.array_split(sorted_names, count - len(ends))
-            known = [*ends, *(str(rng.choice(share)) for share in shares)]
-            rest = [name for name in random if name not in known]
-            known_sums, known_ms = _values(sums, known), _values(measured, known)
-            wanted_ms = _values(measured, rest)
-            for name, method in METHODS.items():
-                low, middle, high = method(known_sums, known_ms, _values(sums, rest))
-                held = (low <= wanted_ms) & (wanted_ms <= high)
-                error = np.abs(middle / wanted_ms - 1)
-                rows[name].append((error.mean(), (high / middle - 1).mean(), held.mean()))
-        for name, found in rows.items():
-            mape, margin, coverage = np.mean(found, axis=0).tolist()
-            deviation = float(np.std(found, axis=0)[2])
-            outcomes.append(Outcome(table.name, count, name, mape, margin, coverage, deviation))
-    return outcomes
 
+    def networks(names: Sequence[str]) -> Networks:
+        wholes = [known[name] for name in names]
+        return Networks(
+            np.array([table.sum_ms(whole.network.operators) for whole in wholes]),
+            np.array([whole.measurement.median_ms for whole in wholes]),
+        )
 
-def _values(of: Mapping[str, float], names: Sequence[str]) -> Floats:
-    return np.array([of[name] for name in names])
+    outer, inner = networks(ends), networks(random)
+    return [
+        Outcome(
+            table.name,
+            count,
+            name,
+            resample(method, outer, inner, count, draws, np.random.default_rng(seed)),
+        )
+        for count in counts
+        for name, method in METHODS.items()
+    ]
 
 
 def show(outcomes: Sequence[Outcome]) -> None:
@@ -157,20 +103,18 @@ def show(outcomes: Sequence[Outcome]) -> None:
         ("table", "calibrated by", "with", "MAPE", "interval", "holds", "from draw to draw"),
         (
             (
-                *(one.table, f"{one.networks} networks", one.method, f"{one.mape:.2%}"),
-                *(f"± {one.margin:.1%}", f"{one.coverage:.1%}", f"± {one.deviation:.1%}"),
+                *(one.table, f"{one.networks} networks", one.method, f"{found.mape:.2%}"),
+                *(f"± {found.margin:.1%}", f"{found.coverage:.1%}", f"± {found.deviation:.1%}"),
             )
             for one in outcomes
+            for found in (one.resampled,)
         ),
     )
 
 
 def main() -> None:
     """Read the command line, resample, and print."""
-    summary, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument("--store", default=str(STORE), help="of benchmarks/prediction.py")
     parser.add_argument("--supernet", default=DEFAULT_SUPERNET, help="that was used there")
     parser.add_argument("--count", type=int, default=50, help="random networks there (50)")

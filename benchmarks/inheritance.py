@@ -30,6 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sartor.benchmarks.arguments import documented_parser
 from sartor.benchmarks.ranking import ALL, WITHIN, Agreement, Interval, agreement, gain
 from sartor.benchmarks.trials import (
     ALONE,
@@ -216,10 +217,7 @@ def _interval(one: Interval | None) -> str:
 
 def parse() -> argparse.Namespace:
     """Read the command line."""
-    summary, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder, as sartor train takes it")
     parser.add_argument("--supernet", required=True, help="a supernet that `sartor train` wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder for runs and results")

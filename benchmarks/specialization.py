@@ -41,6 +41,7 @@ from pathlib import Path
 import numpy as np
 
 from sartor.benchmarks.answers import Photos, answer
+from sartor.benchmarks.arguments import documented_parser
 from sartor.benchmarks.contest import KINDS, Contest, Latency, enter, spread_budgets
 from sartor.benchmarks.outcome import CAVEAT, Duel, Entrant, Outcome, Round, judge
 from sartor.benchmarks.paired import Z
@@ -264,10 +265,7 @@ def draw(outcome: Outcome) -> bytes:
 
 def parse() -> argparse.Namespace:
     """Read the command line."""
-    summary, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with train/ and val/")
     parser.add_argument("--supernet", default=DEFAULT_SUPERNET, help="name, or file of weights")
     parser.add_argument("--runtime", default="litert", choices=sorted(RUNTIMES), help="(litert)")

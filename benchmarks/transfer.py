@@ -63,7 +63,6 @@ Tried on the same data, with scripts that were not kept, and dropped:
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -73,6 +72,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sartor.benchmarks.arguments import documented_parser
 from sartor.benchmarks.help_latencies import (
     SPACES,
     Labels,
@@ -344,10 +344,7 @@ def _by_device(rows: Sequence[Row], method: str, count: int, device: str) -> str
 
 def main() -> None:
     """Read the command line, evaluate, and print."""
-    summary, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument("--space", action="append", choices=SPACES, help="all if none")
     parser.add_argument(
         "--networks", action="append", type=int, help="to measure; 3, 5, 7, 10 and 20 if none"

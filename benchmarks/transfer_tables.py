@@ -14,8 +14,8 @@ more networks than sartor profile measures by default. All is averaged over draw
 What is compared, from the same networks of the new device:
 - transfer: sartor profile --transfer-from, its intervals included;
 - random: the same, from networks that were not chosen but drawn;
-- best known: what the known table predicts that agrees best, calibrated by the same networks
-  (sartor.tables.calibrate);
+- best known: what the known table predicts that agrees best, with a line fitted through the same
+  networks (benchmarks/calibrations.py; where next to nothing agrees, a curve would be flat);
 - multiply-adds: likewise, from multiply-adds.
 
 --published takes tables of different machines: Once-for-All's of the Samsung Note10 and NSGANetV2's
@@ -47,7 +47,6 @@ the published ones were looked at twice. So the figures are a little too good.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,6 +56,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sartor.benchmarks.arguments import documented_parser
+from sartor.benchmarks.calibrations import LINE, METHODS, Predicted, leave_one_out_error
 from sartor.benchmarks.transfer import Score, mean_score
 from sartor.specializer.cli.options import DEFAULT_NETWORKS, DEFAULT_SUPERNET
 from sartor.specializer.cli.output import print_json, print_table
@@ -72,7 +73,6 @@ from sartor.tables import (
     SartorError,
     Store,
     Subject,
-    calibrate,
     composed,
     multiply_adds,
 )
@@ -141,7 +141,8 @@ def evaluate(case: Case, counts: Sequence[int], draws: int) -> list[Row]:
             for method, predictions in predict(
                 case, model, chosen[:count], candidates[:count], tests
             ):
-                score = _score(predictions, case.measured_ms[tests])
+                ends = predictions.low, predictions.high
+                score = Score.of(predictions.middle, case.measured_ms[tests], ends)
                 found.setdefault((method, count), []).append(score)
     return [
         Row(case.new, tuple(case.known), method, count, mean_score(scores))
@@ -151,17 +152,16 @@ def evaluate(case: Case, counts: Sequence[int], draws: int) -> list[Row]:
 
 def predict(
     case: Case, model: OperatorModel, chosen: Indices, drawn: Indices, tests: Indices
-) -> Iterator[tuple[str, list[Prediction]]]:
+) -> Iterator[tuple[str, Predicted]]:
     """Predict the test networks by every method, from those chosen, or drawn, and measured."""
     for method, measured in (("transfer", chosen), ("random", drawn)):
         table = transferred(case, model, measured)
-        yield method, [table.predict(case.networks[test].operators) for test in tests]
-    rivals = [_sizes(case, "multiply-adds")]
+        yield method, _predicted([table.predict(case.networks[test].operators) for test in tests])
+    measured_ms, line = case.measured_ms[chosen], METHODS[LINE]
     known = [_sizes(case, name) for name in case.known]
-    rivals.append(min(known, key=lambda sizes: _line_error(sizes[chosen], case, chosen)))
-    for method, sizes in zip(("multiply-adds", "best known"), rivals, strict=True):
-        line = calibrate([(sizes[one], case.measured_ms[one]) for one in chosen])
-        yield method, [line.predict(float(sizes[test])) for test in tests]
+    best = min(known, key=lambda sizes: leave_one_out_error(line, sizes[chosen], measured_ms))
+    for method, sizes in (("multiply-adds", _sizes(case, "multiply-adds")), ("best known", best)):
+        yield method, line(sizes[chosen], measured_ms, sizes[tests])
 
 
 def transferred(case: Case, model: OperatorModel, measured: Indices) -> LatencyTable:
@@ -180,14 +180,9 @@ def _sizes(case: Case, by: str) -> Floats:
     return np.array([table.predict(network.operators).latency_ms for network in case.networks])
 
 
-def _line_error(sizes: Floats, case: Case, chosen: Indices) -> float:
-    return calibrate(list(zip(sizes, case.measured_ms[chosen], strict=True))).leave_one_out_error
-
-
-def _score(predictions: Sequence[Prediction], measured_ms: Floats) -> Score:
-    ends = np.array([(one.low_ms, one.high_ms) for one in predictions]).T
-    latencies_ms = np.array([one.latency_ms for one in predictions])
-    return Score.of(latencies_ms, measured_ms, (ends[0], ends[1]))
+def _predicted(predictions: Sequence[Prediction]) -> Predicted:
+    ends = [(one.low_ms, one.latency_ms, one.high_ms) for one in predictions]
+    return Predicted(*np.array(ends, np.float64).T)
 
 
 def stored(paths: Sequence[Path]) -> Iterator[Case]:
@@ -294,10 +289,7 @@ def _cell(score: Score) -> str:
 
 def main() -> None:
     """Read the command line, evaluate, and print."""
-    summary, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = documented_parser(__doc__)
     parser.add_argument("store", nargs="*", type=Path, help="that benchmarks/prediction.py left")
     parser.add_argument("--published", action="store_true", help="tables of SARTOR_DATA")
     parser.add_argument("--networks", action="append", type=int, help="5, 7 and 10 if none")

@@ -32,11 +32,6 @@ def test_errors_are_relative_to_what_was_measured() -> None:
     assert score.within_10 == pytest.approx(1.0)
 
 
-def test_a_line_is_fitted_exactly_where_there_is_one() -> None:
-    line = prediction.fit_line(np.array([1.0, 2.0, 5.0]), np.array([5.0, 7.0, 13.0]))
-    assert line(np.array([10.0])) == pytest.approx([23.0])
-
-
 def test_held_out_networks_calibrate_nothing() -> None:
     held_out = prediction.random_networks(SPEC, 20, seed=0)
     names = {graph.name for graph in held_out}
