@@ -118,9 +118,9 @@ class Specializer:
     @property
     def left_out(self) -> tuple[int, ...]:
         """Resolutions of whose sub-networks the table, a published one, lacks operators."""
-        covered = self.latency.contexts
+        places = self.spec.space.axis_places()[self.latency.contexts, 0]
         sizes = enumerate(self.spec.resolutions)
-        return tuple(size for context, size in sizes if context not in covered)
+        return tuple(size for place, size in sizes if place not in places)
 
     @property
     def _advice(self) -> str:

@@ -12,11 +12,13 @@ from ...tables.errors import UnknownNameError
 from ...tables.operator import Shape
 from .mobilenet_v3 import MobileNetV3
 from .proxylessnas import ProxylessNAS
+from .resnet50 import ResNet50
 from .supernet import Family
 
 FAMILIES: Mapping[str, Family] = {
     MobileNetV3.family: MobileNetV3,
     ProxylessNAS.family: ProxylessNAS,
+    ResNet50.family: ResNet50,
 }
 
 _SPELLINGS = (

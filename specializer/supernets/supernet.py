@@ -33,9 +33,11 @@ class Supernet(Protocol):
     """A supernet whose networks are a stem, the blocks in the slots, and a head.
 
     A block's graph depends on its context, slot and choice alone, never on what stands in other
-    slots: this is what makes the cost of a network a sum. The stem's graph, then those of the
-    filled slots, then the head's hold the same operators as the graph of the whole, and the same
-    blocks (``tables.granularity``): none reaches from one of them into the next.
+    slots: this is what makes the cost of a network a sum. Where contexts have several axes, it
+    depends on those alone that name the slot (``space.Axis``), so that few graphs have to be built
+    for many contexts. The stem's graph, those of the filled slots and the head's together hold the
+    same operators as the graph of the whole, and the same blocks (``tables.granularity``): none
+    reaches from one of them into the next.
     """
 
     @property
