@@ -28,9 +28,7 @@ _FUSED = {
     "relu": ActivationFunctionType.RELU,
     "relu6": ActivationFunctionType.RELU6,
 }
-_ALWAYS_LINEAR = ("average_pool", "global_average_pool", "max_pool")
-"""Kinds whose activation is an operator of its own. The mean has none to fuse; of the other two,
-integers must have one scale before and behind. XNNPACK merges it with them where it can."""
+_WINDOWED = ("average_pool", "max_pool")
 _ALONE = {"relu": "RELU", "relu6": "RELU6", "hswish": "HARD_SWISH"}
 
 
@@ -119,11 +117,21 @@ class _Site:
 def _emit(site: _Site) -> int:
     """Write a node, with its activation fused where TFLite can, and return its result."""
     kind, activation = site.operator.kind, site.operator.activation
-    if activation == "none" or (activation in _FUSED and kind not in _ALWAYS_LINEAR):
+    if _takes_in(site):
         return _EMIT[kind](site, site.result(), _FUSED[activation])
     linear = site.activation("linear", output_shape(site.operator))
     _EMIT[kind](site, linear, ActivationFunctionType.NONE)
     return site.model.operator(_ALONE[activation], [linear], site.result())
+
+
+def _takes_in(site: _Site) -> bool:
+    """Tell whether a node's operator in TFLite computes the activation, too."""
+    kind, activation = site.operator.kind, site.operator.activation
+    if activation == "none":
+        return True
+    if kind in _WINDOWED and not site.model.alike(site.node.inputs[0], site.node.name):
+        return False
+    return activation in _FUSED and kind != "global_average_pool"
 
 
 def _conv2d(site: _Site, result: int, fused: int) -> int:
@@ -219,20 +227,27 @@ def _global_average_pool(site: _Site, result: int, _: int) -> int:
     return _pool(site, result)
 
 
-def _max_pool(site: _Site, result: int, _: int) -> int:
+def _max_pool(site: _Site, result: int, fused: int) -> int:
     padded, padding = _padded(site)
     kernel, stride = site.operator["kernel"], site.operator["stride"]
-    return _windows(site, "MAX_POOL_2D", padded, result, padding, kernel, stride)
+    return _windows(site, "MAX_POOL_2D", padded, result, fused, padding, kernel, stride)
 
 
-def _average_pool(site: _Site, result: int, _: int) -> int:
+def _average_pool(site: _Site, result: int, fused: int) -> int:
     """Average windows side by side: SAME pads behind the last ones, and counts no padding."""
-    window = site.operator["window"]
-    return _windows(site, "AVERAGE_POOL_2D", site.inputs[0], result, Padding.SAME, window, window)
+    read, window = site.inputs[0], site.operator["window"]
+    return _windows(site, "AVERAGE_POOL_2D", read, result, fused, Padding.SAME, window, window)
 
 
 def _windows(
-    site: _Site, kind: str, read: int, result: int, padding: int, size: int, stride: int
+    site: _Site,
+    kind: str,
+    read: int,
+    result: int,
+    fused: int,
+    padding: int,
+    size: int,
+    stride: int,
 ) -> int:
     return site.model.operator(
         kind,
@@ -244,6 +259,7 @@ def _windows(
         strideW=stride,
         filterHeight=size,
         filterWidth=size,
+        fusedActivationFunction=fused,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,12 +11,18 @@ from ai_edge_litert.interpreter import Interpreter
 
 from sartor.profiler.writers.onnx import onnx_bytes
 from sartor.profiler.writers.tflite import tflite_bytes
-from sartor.specializer.calibration_set import calibration_batches
+from sartor.specializer.accuracy.fit import fit_ridge
+from sartor.specializer.calibration_set import calibration_batches, contact_sheet
+from sartor.specializer.checkpoint import Checkpoint, save_supernet
 from sartor.specializer.cost import compile_cost
+from sartor.specializer.export import export
 from sartor.specializer.extract import extract
 from sartor.specializer.network import Network
 from sartor.specializer.recalibrate import recalibrate
 from sartor.specializer.search.evolution import SearchSettings, search
+from sartor.specializer.shipped import ACCURACY, CALIBRATION, part_of
+from sartor.specializer.specialization import load_specialization
+from sartor.specializer.specialize import Specializer
 from sartor.specializer.supernets.elastic import ElasticSupernet
 from sartor.specializer.supernets.resnet50 import ResNet50
 from sartor.tables.dtypes import graph_with_dtype
@@ -23,6 +31,7 @@ from sartor.tables.kinds import multiply_adds
 from ..profiler.test_writers import delegated_and_kinds, run_litert, run_onnxruntime
 from ..profiler.test_writers_dtypes import optimised
 from .chain import random_image
+from .made_up_tables import made_up_table, plain_us
 from .torch_tools import random_images, randomise, relative_difference
 from .toy import random_predictor
 
@@ -55,6 +64,30 @@ def test_the_files_compute_what_torch_computes(network: Network) -> None:
     for run, write in ((run_litert, tflite_bytes), (run_onnxruntime, onnx_bytes)):
         logits = torch.from_numpy(run(write(deployed), {"input": images.numpy()}))
         assert relative_difference(logits, want) <= TOLERANCE
+
+
+def test_a_file_of_it_is_specialised_by_a_table(tmp_path: Path) -> None:
+    supernet, rng = ElasticSupernet(SPEC), np.random.default_rng(0)
+    randomise(supernet)
+    path = tmp_path / "small.safetensors"
+    save_supernet(Checkpoint("small", supernet, tuple("abcdefghij")), path)
+    images = [random_image(SPEC.resolutions[-1], rng) for _ in range(40)]
+    contact_sheet(images, 8).save(part_of(path, CALIBRATION), quality=90)
+    population = np.unique(SPEC.space.random(60, rng), axis=0)
+    accuracies = 0.5 + 1e-5 * population.mean(axis=1) + rng.normal(0, 0.002, len(population))
+    fit_ridge(SPEC.space, population, accuracies, rng).predictor.save(part_of(path, ACCURACY))
+
+    specializer = Specializer.open(str(path), made_up_table(SPEC, "made-up", plain_us))
+    budget_ms = specializer.usual_budget_ms
+    found = specializer.search(budget_ms, seed=0)
+    made = specializer.realize(found, budget_ms, seed=0, data=None)
+    assert made.choice.latency.high_ms <= budget_ms
+    assert made.choice.subnetwork == SPEC.space.text(found.subnetwork)
+    made.save(tmp_path / "out")
+    again = load_specialization(tmp_path / "out")
+    images_in = random_images(1, made.network.resolution)
+    assert torch.equal(again.network.run(images_in), made.network.run(images_in))
+    assert [one.runtime for one in export(again, tmp_path / "out", ["onnxruntime", "litert"])]
 
 
 def test_it_runs_fully_on_xnnpack(network: Network) -> None:
