@@ -107,12 +107,12 @@ def compile_cost(
     fixed = costs(STEM, 1, lambda context, _: supernet.stem_graph(context))[:, 0]
     fixed += costs(HEAD, 1, lambda context, _: supernet.head_graph(context))[:, 0]
     for slot, described in enumerate(space.slots):
+
+        def block_graph(context: int, choice: int, slot: int = slot) -> Graph:
+            return supernet.block_graph(context, slot, choice)
+
         count = len(described.choices)
-        choices[:, slot, 1 : count + 1] = costs(
-            described.name,
-            count,
-            lambda context, choice, slot=slot: supernet.block_graph(context, slot, choice),
-        )
+        choices[:, slot, 1 : count + 1] = costs(described.name, count, block_graph)
     lacking = np.isnan(choices)
     fixed[lacking.any(axis=(1, 2)) | np.isnan(fixed)] = np.inf
     choices[lacking] = np.inf
@@ -139,7 +139,7 @@ def reachable_operators(
 
     def first(part: str) -> list[int]:
         """List one context for each graph that the part has in those wanted."""
-        return np.unique(space.alike(part)[wanted]).tolist()
+        return list(map(int, np.unique(space.alike(part)[wanted])))
 
     graphs = [
         *map(supernet.stem_graph, first(STEM)),

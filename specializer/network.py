@@ -197,12 +197,15 @@ def _pool(_node: Node, _weights: TensorMap, _: Normalise, *inputs: Tensor) -> Te
 
 
 def _max_pool(node: Node, _weights: TensorMap, _: Normalise, *inputs: Tensor) -> Tensor:
+    (tensor,) = inputs
     kernel = node.operator["kernel"]
-    return functional.max_pool2d(*inputs, kernel, node.operator["stride"], kernel // 2)
+    pooled: Tensor = functional.max_pool2d(tensor, kernel, node.operator["stride"], kernel // 2)
+    return pooled
 
 
 def _average_pool(node: Node, _weights: TensorMap, _: Normalise, *inputs: Tensor) -> Tensor:
-    return functional.avg_pool2d(*inputs, node.operator["window"], ceil_mode=True)
+    (tensor,) = inputs
+    return functional.avg_pool2d(tensor, node.operator["window"], ceil_mode=True)
 
 
 _KINDS: Mapping[str, Callable[..., Tensor]] = {

@@ -127,7 +127,9 @@ class SearchSpace:
 
     def axis_places(self) -> NDArray[np.intp]:
         """Return each context's place on each axis, counted from 0: (contexts, axes)."""
-        return np.indices(self.axis_counts, np.intp).reshape(len(self.axis_counts), -1).T
+        counts = self.axis_counts
+        places: NDArray[np.intp] = np.indices(counts, np.intp).reshape(len(counts), -1).T
+        return places
 
     def alike(self, part: str) -> NDArray[np.intp]:
         """Return for each context the first one in which a part's graph is the same: (contexts,).
@@ -139,7 +141,8 @@ class SearchSpace:
         for row, axis in zip(places, self.context_axes, strict=True):
             if axis.parts is not None and part not in axis.parts:
                 row[:] = 0
-        return np.ravel_multi_index(tuple(places), self.axis_counts)
+        first: NDArray[np.intp] = np.ravel_multi_index(tuple(places), self.axis_counts)
+        return first
 
     def one_by_one(self) -> list[int]:
         """List contexts with every value of every axis, the others at their dearest."""

@@ -213,7 +213,8 @@ class ResNet50:
 
     def state_shapes(self) -> dict[str, Shape]:
         """List every tensor by its published name, with its shape."""
-        largest, shapes = self.space.largest, {}
+        largest = self.space.largest
+        shapes: dict[str, Shape] = {}
         for convolution, kernels in self.convolutions(largest):
             shapes |= dict(convolution.shapes(kernels))
         shapes[f"{CLASSIFIER}.weight"] = (self.classes, self.widths(largest[0]).stages[-1])

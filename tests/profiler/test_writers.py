@@ -23,7 +23,7 @@ from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
 from sartor.tables.errors import GraphError
 from sartor.tables.graph import Graph, single_operator_graph
 from sartor.tables.kinds import KINDS
-from sartor.tables.operator import ACTIVATIONS, Operator
+from sartor.tables.operator import ACTIVATIONS, Operator, Shape
 
 from .oracle import Array, evaluate, relative_difference
 
@@ -36,7 +36,7 @@ LAYOUTS = (torch.contiguous_format, torch.channels_last)
 def operators(draw: st.DrawFn) -> Operator:
     kind = draw(st.sampled_from([name for name in sorted(KINDS) if not KINDS[name].parts]))
     size = st.integers(1, 13)
-    shape = (draw(st.integers(1, 20)), draw(size), draw(size))
+    shape: Shape = (draw(st.integers(1, 20)), draw(size), draw(size))
     values = {
         "kernel": st.sampled_from([1, 3, 5, 7]),
         "middle": st.integers(1, 9),

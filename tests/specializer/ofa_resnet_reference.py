@@ -72,6 +72,7 @@ class OfaResNetReference:
 
         def count(layer: nn.Module, _: object, result: Tensor) -> None:
             nonlocal multiply_adds
+            assert isinstance(layer, (nn.Conv2d, nn.Linear))
             multiply_adds += result.numel() * layer.weight[0].numel()
 
         for layer in layers:

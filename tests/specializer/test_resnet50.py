@@ -104,7 +104,7 @@ def test_widths_that_lack_an_operator_are_left_out() -> None:
 
     def cost(operator: Operator) -> float:
         if operator == gone:
-            raise MissingOperatorError(operator, [])
+            raise MissingOperatorError(str(operator), [])
         return 1.0
 
     known = compile_cost(SMALL, cost, partial=True).contexts
