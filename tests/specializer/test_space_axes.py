@@ -13,10 +13,15 @@ from hypothesis import given, settings
 
 from sartor.specializer.accuracy.features import feature_starts, one_hot
 from sartor.specializer.accuracy.predictor import MlpPredictor, _description
+from sartor.specializer.latency import compile_latency
+from sartor.specializer.reference import reference_subnetworks
+from sartor.specializer.region import dimensions, extremes, split
 from sartor.specializer.search.evolution import SearchSettings, search
 from sartor.specializer.space import HEAD, STEM, Axis, SearchSpace, Slot
-from sartor.tables.errors import FormatError
+from sartor.specializer.supernets.resnet50 import ResNet50
+from sartor.tables.errors import FormatError, MissingOperatorError
 
+from .made_up_tables import made_up_table, plain_us
 from .toy import every_network, random_cost, random_predictor, space_of, spaces
 
 seeds = st.integers(0, 2**32 - 1)
@@ -66,6 +71,7 @@ def test_one_axis_changes_nothing(space: SearchSpace) -> None:
     assert "axes" not in _description(space)
 
 
+@settings(max_examples=20)
 @given(spaces_of_axes())
 def test_text_round_trips(space: SearchSpace) -> None:
     for row in every_network(space).tolist():
@@ -130,6 +136,31 @@ def test_a_predictor_is_of_one_space_and_its_axes(tmp_path: Path) -> None:
     networks = every_network(TWO)
     loaded = MlpPredictor.load(tmp_path / "accuracy.npz", TWO)
     assert np.array_equal(loaded.predict(networks), predictor.predict(networks))
+
+
+def test_a_space_is_split_along_any_axis() -> None:
+    assert dimensions(TWO) == ("resolution", "width", "slot1.depth", "slot1")
+    networks = every_network(TWO)
+    regions = split(TWO, "width")
+    assert [str(region) for region in regions] == ["width=w50", "width=w75", "width=w100"]
+    held = np.stack([region.contains(TWO, networks) for region in regions])
+    assert np.all(held.sum(axis=0) == 1)
+    assert np.array_equal(held.argmax(axis=0), TWO.genes(networks)[:, 1])
+    ends = [TWO.text(network) for network in extremes(TWO, "width=w50,w75")]
+    assert ends == ["128.w75:b.a", "96.w50:a.-"]
+
+
+def test_statistics_are_of_both_ends_at_each_resolution() -> None:
+    texts = list(map(TWO.text, reference_subnetworks(TWO)))
+    assert texts == ["96.w100:b.a", "96.w50:a.-", "128.w100:b.a", "128.w50:a.-"]
+
+
+def test_a_table_that_lacks_much_names_an_operator_that_is_missing() -> None:
+    spec = ResNet50(0.25, 10, (64,))
+    table = made_up_table(spec, "made-up", plain_us)
+    gone = spec.head_graph(spec.space.largest[0]).operators[-1]
+    with pytest.raises(MissingOperatorError, match=str(gone)):
+        compile_latency(spec, table.without({gone}))
 
 
 def test_contexts_that_are_no_product_are_refused() -> None:
