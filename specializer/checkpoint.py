@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
@@ -15,8 +14,9 @@ from ..tables.atomic import write_atomically
 from ..tables.errors import CheckpointError, FormatError
 from .description import METADATA_KEY, SUFFIX, Description, read_description
 from .own import OwnSupernet
+from .state_file import check_state, read_state, renamed
 from .supernets.elastic import ElasticSupernet
-from .supernets.families import FAMILIES, likeliest_family, our_name
+from .supernets.families import FAMILIES, likeliest_family
 from .supernets.supernet import SupernetSpec
 
 _WANTED = f"want a supernet of Once-for-All ({', '.join(FAMILIES)}), or a file that Sartor wrote"
@@ -54,19 +54,15 @@ def load_supernet(path: Path, own: OwnSupernet | None = None) -> Checkpoint:
         CheckpointError: there is no such file, it is damaged, holds code, a number that is none,
             or anything but the supernet.
     """
-    if not path.is_file():
-        raise CheckpointError(f"there is no file {path}; {_WANTED}")
-    ours = path.suffix == SUFFIX
+    read = read_state(path, _WANTED)
     if own is not None:
-        state = _read_safetensors(path) if ours else _named(path, _read_torch(path), own.spec)
-        labels = own.labels or _numbers(own.spec)
-        description = Description(path.stem, own.spec, labels)
-    elif ours:
-        description, state = read_description(path), _read_safetensors(path)
+        state = renamed(path, read, own.spec.state_shapes(), _WANTED)
+        description = Description(path.stem, own.spec, own.labels or _numbers(own.spec))
+    elif path.suffix == SUFFIX:
+        state, description = read, read_description(path)
     else:
-        published = _read_torch(path)
-        family = likeliest_family(published)
-        state = _named(path, published, family.published())
+        family = likeliest_family(read)
+        state = renamed(path, read, family.published().state_shapes(), _WANTED)
         try:
             spec = family.infer({name: tuple(value.shape) for name, value in state.items()})
         except FormatError as error:
@@ -108,72 +104,11 @@ def save_supernet(checkpoint: Checkpoint, path: Path) -> None:
     write_atomically(path, save(half, {METADATA_KEY: description.text()}))
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or cut short; copy or download it again"
-        ) from error
-
-
-def _read_torch(path: Path) -> dict[str, Tensor]:
-    """Read the named tensors of a file of ``torch.save``, which runs no code in it."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what a damaged pickle can raise, nobody has listed
-        raise CheckpointError(
-            f"{path} is damaged, or holds more than weights, which is never run; {_WANTED}"
-        ) from error
-    if isinstance(content, dict) and "state_dict" in content:
-        content = content["state_dict"]
-    if not isinstance(content, dict) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
-    ):
-        raise CheckpointError(f"{path} holds no named weights; {_WANTED}")
-    return content
-
-
-def _named(path: Path, published: Mapping[str, Tensor], spec: SupernetSpec) -> dict[str, Tensor]:
-    """Give a file's tensors the names that a supernet has; counts of batches are left out."""
-    known = spec.state_shapes()
-    state: dict[str, Tensor] = {}
-    for name, value in published.items():
-        if not name.endswith("num_batches_tracked"):
-            if (ours := our_name(name, known)) in state:
-                raise CheckpointError(f"{path} holds {ours} twice; {_WANTED}")
-            state[ours] = value
-    return state
-
-
 def _numbers(spec: SupernetSpec) -> tuple[str, ...]:
     return tuple(map(str, range(spec.classes)))
 
 
 def _check(path: Path, state: Mapping[str, Tensor], spec: SupernetSpec) -> None:
     """Raise CheckpointError unless these are the weights of such a supernet, usable as they are."""
-    shapes = spec.state_shapes()
-    if missing := shapes.keys() - state.keys():
-        raise CheckpointError(f"{path} lacks {_some(missing)}; {_WANTED}")
-    if unknown := state.keys() - shapes.keys():
-        raise CheckpointError(f"{path} has {_some(unknown)}, no part of the supernet; {_WANTED}")
-    for name, shape in shapes.items():
-        value = state[name]
-        if tuple(value.shape) != shape:
-            raise CheckpointError(
-                f"{path}: {name} is {tuple(value.shape)} where {spec.space.name} with "
-                f"{spec.classes} classes has {shape}; {_WANTED}"
-            )
-        if not value.is_floating_point() or value.layout is not torch.strided:
-            raise CheckpointError(f"{path}: {name} holds {value.dtype}; want plain floats")
-        if not value.isfinite().all() or (name.endswith("running_var") and bool((value < 0).any())):
-            raise CheckpointError(
-                f"{path}: {name} has impossible values (not finite, or a negative variance); "
-                "the training went wrong, so take an earlier checkpoint"
-            )
-
-
-def _some(names: set[str]) -> str:
-    first, *others = sorted(names)
-    return f"{first} and {len(others)} more tensors" if others else first
+    what = f"supernet {spec.space.name} with {spec.classes} classes"
+    check_state(path, state, spec.state_shapes(), what, _WANTED)

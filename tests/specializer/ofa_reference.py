@@ -12,7 +12,7 @@ import importlib.util
 import sys
 import warnings
 from types import ModuleType
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import pytest
 import torch
@@ -34,14 +34,21 @@ _CLASSES = {
 }
 
 
-class _OfaNetwork(Protocol):
+class OfaNetwork(Protocol):
+    """Any network of the package."""
+
+    @property
+    def config(self) -> dict[str, Any]: ...
+
     def __call__(self, images: Tensor) -> Tensor: ...
 
+    def state_dict(self) -> dict[str, Tensor]: ...
+
+
+class _OfaSupernet(OfaNetwork, Protocol):
     def set_active_subnet(self, ks: list[int], e: list[int], d: list[int]) -> None: ...
 
     def get_active_subnet(self) -> nn.Module: ...
-
-    def state_dict(self) -> dict[str, Tensor]: ...
 
 
 class OfaReference:
@@ -57,7 +64,7 @@ class OfaReference:
         self._spec = spec
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
-            self._network: _OfaNetwork = getattr(networks, _CLASSES[spec.family])(
+            self._network: _OfaSupernet = getattr(networks, _CLASSES[spec.family])(
                 n_classes=spec.classes,  # the epsilon of BatchNorm is its own default
                 dropout_rate=0,
                 width_mult=spec.width,
@@ -96,6 +103,11 @@ class OfaReference:
                 weights += module.weight.numel() + module.weight.shape[0]
         return multiply_adds, weights
 
+    def extracted(self, subnetwork: SubNetwork) -> OfaNetwork:
+        """Return a sub-network as a network of its own, which is how single ones are published."""
+        self._activate(subnetwork)
+        return cast("OfaNetwork", self._network.get_active_subnet().eval())
+
     def _activate(self, subnetwork: SubNetwork) -> None:
         choices = [CHOICES[choice - 1] for choice in subnetwork[1:]]  # absent ones are not read
         taken = iter(subnetwork[1:])
@@ -104,6 +116,18 @@ class OfaReference:
         self._network.set_active_subnet(
             ks=[kernel for kernel, _ in choices], e=[ratio for _, ratio in choices], d=depths
         )
+
+
+def published_network(config: dict[str, Any], seed: int) -> OfaNetwork:
+    """Build what a configuration says with random weights, statistics included."""
+    _import_ofa_networks()
+    networks = importlib.import_module("ofa.imagenet_classification.networks")
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        network = networks.get_net_by_name(config["name"]).build_from_config(config).eval()
+        for name, value in network.state_dict().items():
+            _randomise(name, value)
+    return cast("OfaNetwork", network)
 
 
 def _randomise(name: str, value: Tensor) -> None:
