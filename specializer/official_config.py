@@ -15,10 +15,12 @@ from ..tables.errors import FormatError, GraphError
 from ..tables.formats.lookup_keys import squeeze_channels
 from ..tables.graph import Graph, GraphBuilder
 from ..tables.operator import Operator
+from .official_resnet import NAME as RESNETS
+from .official_resnet import read_resnet
 from .supernets.mbconv import Block, Convolution, add_mbconv, convolutions, gate_tensors
 
 _ACTIVATIONS = {"relu": "relu", "relu6": "relu6", "h_swish": "hswish", None: "none"}
-_EPS = {"MobileNetV3": 1e-5, "ProxylessNASNets": 1e-3}
+_EPS = {"MobileNetV3": 1e-5, "ProxylessNASNets": 1e-3, RESNETS: 1e-5}
 """What BatchNorm adds to the variance where a configuration does not tell; the published code's."""
 
 _USUAL: Mapping[str, object] = {
@@ -62,7 +64,7 @@ def read_config(config: object, resolution: int) -> OfficialConfig:
         raise
     except (GraphError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(
-            f"this is no net.config of a MobileNetV3 or ProxylessNASNets ({error}); "
+            f"this is no net.config of a MobileNetV3, ProxylessNASNets or ResNets ({error}); "
             "name one that Once-for-All published"
         ) from error
 
@@ -96,13 +98,16 @@ class _Reader:
     def __init__(self, config: Mapping[str, Any], resolution: int) -> None:
         if config["name"] not in _EPS:
             raise FormatError(f"networks of {config['name']} are not known")
-        self._config = config
+        self._config, self._resolution = config, resolution
         self._builder = GraphBuilder(config["name"], (3, resolution, resolution))
         self._tensors: dict[str, str] = {}
 
     def network(self) -> OfficialConfig:
         """Build the graph from the image to the classes."""
         config, builder = self._config, self._builder
+        eps = float(config.get("bn", {}).get("eps", _EPS[config["name"]]))
+        if config["name"] == RESNETS:
+            return OfficialConfig(*read_resnet(config, self._resolution), eps)
         tensor = self._convolution(builder.input, "stem", "first_conv")
         for index, block in enumerate(config["blocks"]):
             tensor = self._block(tensor, index, block)
@@ -117,7 +122,6 @@ class _Reader:
         builder.add("classifier", "dense", tensor, out=config["classifier"]["out_features"])
         for part in ("weight", "bias"):
             self._tensors[f"classifier.{part}"] = f"classifier.linear.{part}"
-        eps = float(config.get("bn", {}).get("eps", _EPS[config["name"]]))
         return OfficialConfig(builder.graph(), self._tensors, eps)
 
     def _convolution(self, tensor: str, node: str, name: str) -> str:

@@ -23,7 +23,7 @@ _WANTED = "want the weights that were published together with this net.config"
 
 
 def load_official(config: Path, weights: Path, resolution: int | None = None) -> Network:
-    """Load a network that Once-for-All or ProxylessNAS published.
+    """Load a network that Once-for-All or ProxylessNAS published, ResNets included.
 
     Args:
         config: its ``net.config``.

@@ -23,7 +23,16 @@ from ...tables.errors import FormatError
 from ...tables.graph import Graph, GraphBuilder, Weights
 from ...tables.operator import Shape
 from ..space import ABSENT, HEAD, RESOLUTION, STEM, Axis, SearchSpace, Slot, SubNetwork
-from .bottleneck import Block, add_bottleneck, convolutions, convolve, normalised
+from .bottleneck import (
+    Block,
+    add_bottleneck,
+    add_head,
+    add_pool,
+    add_stem_block,
+    convolutions,
+    convolve,
+    normalised,
+)
 from .mbconv import Convolution
 from .supernet import PUBLISHED_RESOLUTIONS, Settings, checked_resolutions, checked_settings
 
@@ -165,7 +174,7 @@ class ResNet50:
         tensor = _add_stem(builder, self.widths(context), optional=stem_block != ABSENT)
         for block in self.blocks(subnetwork):
             tensor = add_bottleneck(builder, tensor, block)
-        _add_head(builder, tensor, self.classes)
+        add_head(builder, tensor, self.classes)
         return builder.graph(weights)
 
     def stem_graph(self, context: int) -> Graph:
@@ -181,7 +190,7 @@ class ResNet50:
         if slot == 0:
             size, channels = math.ceil(self._size(context) / 2), self.widths(context).inner
             builder = GraphBuilder(name, (channels, size, size))
-            _add_stem_block(builder, builder.input, channels)
+            add_stem_block(builder, builder.input, channels)
             return builder.graph()
         stage, place = _stage_of(slot)
         before, size = self._sizes(context)[stage]
@@ -196,7 +205,7 @@ class ResNet50:
         size = self._sizes(context)[-1][1]
         name = f"{self.space.contexts[context]}:head"
         builder = GraphBuilder(name, (self.widths(context).stages[-1], size, size))
-        _add_head(builder, builder.input, self.classes)
+        add_head(builder, builder.input, self.classes)
         return builder.graph()
 
     def convolutions(self, subnetwork: SubNetwork) -> Iterator[tuple[Convolution, Shape]]:
@@ -204,12 +213,12 @@ class ResNet50:
         context, stem_block, *_ = subnetwork
         channels = self.widths(context)
         inner, stem = channels.inner, channels.stem
-        yield normalised("stem.first", "input_stem.0"), (inner, 3, 3, 3)
+        yield normalised("stem.first", "input_stem.0", elastic=True), (inner, 3, 3, 3)
         if stem_block != ABSENT:
-            yield normalised("stem.block", "input_stem.1.conv"), (inner, inner, 3, 3)
-        yield normalised("stem.last", "input_stem.2"), (stem, inner, 3, 3)
+            yield normalised("stem.block", "input_stem.1.conv", elastic=True), (inner, inner, 3, 3)
+        yield normalised("stem.last", "input_stem.2", elastic=True), (stem, inner, 3, 3)
         for block in self.blocks(subnetwork):
-            yield from convolutions(block)
+            yield from convolutions(block, elastic=True)
 
     def state_shapes(self) -> dict[str, Shape]:
         """List every tensor by its published name, with its shape."""
@@ -295,16 +304,6 @@ def _places(space: SearchSpace, context: int) -> list[int]:
 def _add_stem(builder: GraphBuilder, channels: Widths, *, optional: bool) -> str:
     tensor = convolve(builder, "stem.first", builder.input, channels.inner, kernel=3, stride=2)
     if optional:
-        tensor = _add_stem_block(builder, tensor, channels.inner)
+        tensor = add_stem_block(builder, tensor, channels.inner)
     tensor = convolve(builder, "stem.last", tensor, channels.stem, kernel=3)
-    return builder.add("stem.pool", "max_pool", tensor, kernel=3, stride=2, activation="relu")
-
-
-def _add_stem_block(builder: GraphBuilder, tensor: str, channels: int) -> str:
-    convolved = convolve(builder, "stem.block", tensor, channels, kernel=3)
-    return builder.add("stem.add", "add", tensor, convolved)
-
-
-def _add_head(builder: GraphBuilder, tensor: str, classes: int) -> str:
-    tensor = builder.add("head.pool", "global_average_pool", tensor)
-    return builder.add("classifier", "dense", tensor, out=classes)
+    return add_pool(builder, tensor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sartor.specializer.space import ABSENT, SubNetwork
 from sartor.specializer.supernets.resnet50 import DEPTHS, EXPANSIONS, ResNet50
 
-from .ofa_reference import _import_ofa_networks, _randomise
+from .ofa_reference import OfaNetwork, _import_ofa_networks, _randomise
 
 
 class _OfaResNet(Protocol):
@@ -83,6 +83,11 @@ class OfaResNetReference:
         trained = sum(value.numel() for value in network.parameters())
         deployed = sum(layer.weight.numel() + len(layer.weight) for layer in layers)
         return multiply_adds, trained, deployed
+
+    def extracted(self, subnetwork: SubNetwork) -> OfaNetwork:
+        """Return a sub-network as a network of its own, which is how single ones are published."""
+        self._activate(subnetwork)
+        return cast("OfaNetwork", self._network.get_active_subnet().eval())
 
     def _activate(self, subnetwork: SubNetwork) -> None:
         genes = self._spec.space.genes(np.array([subnetwork], np.int16))[0].tolist()

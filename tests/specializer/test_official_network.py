@@ -202,7 +202,7 @@ def test_weights_that_do_not_fit(
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (lambda config: config.update(name="ResNets"), "networks of ResNets are not known"),
+        (lambda config: config.update(name="DenseNets"), "networks of DenseNets are not known"),
         (lambda config: config["first_conv"].update(groups=2), "has groups 2, and only 1"),
         (lambda config: config["first_conv"].update(bias=True), "has bias True, and only False"),
         (lambda config: config["blocks"][1]["conv"].update(groups=2), "block 1 has groups"),
