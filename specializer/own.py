@@ -18,6 +18,7 @@ from typing import TypeGuard
 
 from ..tables.errors import CheckpointError
 from .space import ABSENT, SubNetwork
+from .supernets.families import FAMILIES
 from .supernets.supernet import SupernetSpec
 
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -76,6 +77,7 @@ def find_own(name: str) -> OwnSupernet:
             f"{name} has {len(found.labels)} labels for {found.spec.classes} classes; name each"
         )
     with _explained(f"asking {name} for its graphs"):
+        _check_family(name, found.spec)
         check_graphs(found.spec)
     return found
 
@@ -108,6 +110,18 @@ def check_graphs(spec: SupernetSpec) -> None:
                 f"{_text(spec, subnetwork)} ends in {whole.shapes[whole.output]}, not in "
                 f"{spec.classes} classes; end its graph with a dense operator of as many outputs"
             )
+
+
+def _check_family(name: str, spec: SupernetSpec) -> None:
+    """Let a spec be of a family that files may name only where it is what they would name."""
+    if spec.family not in FAMILIES:
+        return
+    described = FAMILIES[spec.family].describe(spec.settings, spec.classes, spec.resolutions)
+    if described != spec:
+        raise CheckpointError(
+            f"{name} calls its family {spec.family}, which is another one of Sartor's own; give it "
+            "a name of its own"
+        )
 
 
 def _is_spec(value: object) -> TypeGuard[SupernetSpec]:

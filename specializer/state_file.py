@@ -14,6 +14,8 @@ from ..tables.operator import Shape
 from .description import SUFFIX
 from .supernets.families import our_name
 
+_FLOATS = torch.float16, torch.bfloat16, torch.float32, torch.float64
+
 
 def read_state(path: Path, wanted: str) -> dict[str, Tensor]:
     """Read the named tensors of a file, without running any code that it may hold.
@@ -43,7 +45,7 @@ def renamed(
     for name, value in state.items():
         if not name.endswith("num_batches_tracked"):
             if (ours := our_name(name, known)) in found:
-                raise CheckpointError(f"{path} holds {ours} twice; {wanted}")
+                raise CheckpointError(f"{path} holds {_shown(ours)} twice; {wanted}")
             found[ours] = value
     return found
 
@@ -70,8 +72,10 @@ def check_state(
             raise CheckpointError(
                 f"{path}: {name} is {tuple(value.shape)} where the {what} has {shape}; {wanted}"
             )
-        if not value.is_floating_point() or value.layout is not torch.strided:
+        if value.dtype not in _FLOATS or value.layout is not torch.strided:
             raise CheckpointError(f"{path}: {name} holds {value.dtype}; want plain floats")
+        if value.device.type != "cpu":  # torch.load leaves tensors without values where they are
+            raise CheckpointError(f"{path}: {name} has a shape and no values; {wanted}")
         if not value.isfinite().all() or (name.endswith("running_var") and bool((value < 0).any())):
             raise CheckpointError(
                 f"{path}: {name} has impossible values (not finite, or a negative variance); "
@@ -107,4 +111,10 @@ def _read_torch(path: Path, wanted: str) -> dict[str, Tensor]:
 
 def _some(names: set[str]) -> str:
     first, *others = sorted(names)
-    return f"{first} and {len(others)} more tensors" if others else first
+    shown = _shown(first)
+    return f"{shown} and {len(others)} more tensors" if others else shown
+
+
+def _shown(name: str) -> str:
+    """Return a name as a message may have it; a file's may be of any characters, and long."""
+    return name[:80] if name.isprintable() else repr(name[:80])

@@ -28,6 +28,9 @@ name, such as ``{"width": 1.2}``."""
 PUBLISHED_RESOLUTIONS = tuple(range(128, 225, 16))
 """Input sizes in pixels of the supernets that Once-for-All published; their files do not tell."""
 
+MAX_CLASSES = 100_000
+"""So that a shape in a damaged file asks for no more memory than there is."""
+
 
 class Supernet(Protocol):
     """A supernet whose networks are a stem, the blocks in the slots, and a head.
@@ -147,9 +150,10 @@ def checked_resolutions(classes: int, resolutions: Sequence[int]) -> tuple[int, 
         FormatError: no supernet has these classes and resolutions.
     """
     sizes = tuple(sorted(set(resolutions)))
-    if classes < 1 or not sizes or not 32 <= sizes[0] <= sizes[-1] <= 1024:
+    fits = sizes and sizes[0] >= 32 and sizes[-1] <= 1024
+    if not 1 <= classes <= MAX_CLASSES or not fits:
         raise FormatError(
-            f"no supernet has {classes} classes and resolutions {sizes}: want at least 1, and "
+            f"no supernet has {classes} classes and resolutions {sizes}: want 1–{MAX_CLASSES}, and "
             "32–1024 pixels"
         )
     return sizes
