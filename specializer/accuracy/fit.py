@@ -150,7 +150,7 @@ def _pooling(space: SearchSpace) -> Floats:
     """Return the columns that weights are made of: (features, parts of a weight)."""
     starts = feature_starts(space)
     own = np.eye(starts[-1])
-    own[: len(space.contexts)] *= _CONTEXT_FREEDOM
+    own[: starts[0]] *= _CONTEXT_FREEDOM
     groups: dict[tuple[object, ...], list[int]] = {}
     stages = [index for index, stage in enumerate(space.stages) for _ in stage]
     for index, (slot, start, stage) in enumerate(zip(space.slots, starts, stages, strict=False)):

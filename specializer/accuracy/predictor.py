@@ -136,4 +136,7 @@ class MlpPredictor:
 
 
 def _description(space: SearchSpace) -> str:
-    return json.dumps(asdict(space))
+    described = asdict(space)
+    if not space.axes:  # spaces had none when the first predictors were written
+        del described["axes"]
+    return json.dumps(described)

@@ -88,7 +88,7 @@ def evaluate(
         raise typer.BadParameter("--data evaluates anew and --from does not: name one of them")
     from ...tables.errors import FormatError
     from ..predictor_report import make_predictor_report, predictor_path
-    from ..shipped import find_spec, find_supernet
+    from ..shipped import find_spec, lasting_name
 
     csv_path = out or table or Path("evaluations.csv")
     if csv_path.suffix != ".csv":
@@ -99,7 +99,7 @@ def evaluate(
         from ..evaluate import torch_device
 
         assignment = Assignment(
-            find_supernet(supernet).weights.resolve(),
+            lasting_name(supernet),
             data.resolve(),
             None if recalibrate_with is None else recalibrate_with.resolve(),
             recalibration_images,

@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sartor.specializer.supernets.elastic import ElasticMobileNetV3
+from sartor.specializer.supernets.elastic import ElasticMobileNetV3, ElasticSupernet
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
+from sartor.specializer.supernets.supernet import SupernetSpec
 
 SMALL = MobileNetV3(width=0.25, classes=3, resolutions=(32, 48))
 
@@ -19,6 +20,12 @@ SMALL = MobileNetV3(width=0.25, classes=3, resolutions=(32, 48))
 def random_supernet(spec: MobileNetV3 = SMALL, seed: int = 0) -> ElasticMobileNetV3:
     """Make a supernet in which every tensor is random, statistics included."""
     supernet = ElasticMobileNetV3(spec)
+    randomise(supernet, seed)
+    return supernet
+
+
+def randomise(supernet: ElasticSupernet[SupernetSpec], seed: int = 0) -> None:
+    """Draw every tensor of a supernet, statistics included."""
     generator = torch.Generator().manual_seed(seed)
     for name, value in supernet.state_dict().items():
         noise = torch.rand(value.shape, generator=generator)
@@ -31,7 +38,6 @@ def random_supernet(spec: MobileNetV3 = SMALL, seed: int = 0) -> ElasticMobileNe
         else:
             fan_in = value[0].numel()
             value.copy_((noise - 0.5) * (12 / fan_in) ** 0.5)
-    return supernet
 
 
 def random_images(count: int, size: int, seed: int = 0) -> Tensor:
