@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from ...tables.errors import UnknownNameError
 from ..space import Population, SearchSpace
+from .bagging import train_ensemble
+from .comparing import train_comparator
 from .denoise import Floats
 from .fit import Fit, Train, fit
 from .likelihood import train_gaussian_process
@@ -19,6 +21,8 @@ from .ridge import train_ridge
 
 MODELS: Mapping[str, Train[StoredPredictor]] = {
     "gp": train_gaussian_process,
+    "mlp": train_ensemble,
+    "comparator": train_comparator,
     "ridge": train_ridge,
 }
 DEFAULT_MODEL = "gp"

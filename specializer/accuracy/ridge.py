@@ -47,6 +47,26 @@ def train_ridge(
     return MlpPredictor(space, (layer,), mean, deviation)
 
 
+def partial_offsets(
+    space: SearchSpace, population: Population, accuracies: Floats, member: Floats
+) -> Floats:
+    """Return what members of a group have in common beyond what their networks are worth.
+
+    Args:
+        space: of the networks.
+        population: (n, 1 + slots).
+        accuracies: (n,).
+        member: 1 where a network is in a group, else 0: (n, groups).
+    """
+    worth = one_hot(space, population) @ _pooling(space)
+    features = np.concatenate([worth, _CONTEXT_FREEDOM * member], axis=1)
+    fold: NDArray[np.intp] = np.arange(len(accuracies)) % min(5, len(accuracies))
+    penalty = _best_penalty(features, accuracies, fold)
+    weights = _ridge(features, accuracies, np.array([penalty]))[:, 0]
+    offsets: Floats = _CONTEXT_FREEDOM * weights[1 + worth.shape[1] :]
+    return offsets
+
+
 def _pooling(space: SearchSpace) -> Floats:
     """Return the columns that weights are made of: (features, parts of a weight)."""
     starts = feature_starts(space)

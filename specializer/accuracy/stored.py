@@ -7,13 +7,19 @@ from pathlib import Path
 
 from ...tables.errors import CheckpointError
 from ..space import SearchSpace
+from .comparator import KIND as COMPARATOR
+from .comparator import Comparator
 from .container import OLDEST_KIND, Arrays, read_arrays, readable
+from .ensemble import KIND as ENSEMBLE
+from .ensemble import Ensemble
 from .gaussian_process import KIND as GAUSSIAN_PROCESS
 from .gaussian_process import GaussianProcess
 from .predictor import MlpPredictor, StoredPredictor
 
 _KINDS: Mapping[str, Callable[[SearchSpace, Arrays], StoredPredictor]] = {
     OLDEST_KIND: MlpPredictor.from_arrays,
+    COMPARATOR: Comparator.from_arrays,
+    ENSEMBLE: Ensemble.from_arrays,
     GAUSSIAN_PROCESS: GaussianProcess.from_arrays,
 }
 
