@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,18 +14,12 @@ from torch import Tensor
 from ..tables.atomic import write_atomically
 from ..tables.errors import CheckpointError, FormatError
 from .description import METADATA_KEY, SUFFIX, Description, read_description
-from .supernets.elastic import ElasticMobileNetV3, state_shapes
-from .supernets.mobilenet_v3 import MobileNetV3, supernet_spec, widths
+from .own import OwnSupernet
+from .supernets.elastic import ElasticSupernet
+from .supernets.families import FAMILIES, likeliest_family, our_name
+from .supernets.supernet import SupernetSpec
 
-_WANTED = "want a MobileNetV3 supernet of Once-for-All, or a file that Sartor wrote"
-_SPELLINGS = (
-    (".bn.bn.", ".bn."),
-    (".bn.", ".bn.bn."),
-    (".conv.conv.weight", ".conv.weight"),
-    (".conv.weight", ".conv.conv.weight"),
-    (".linear.linear.", ".linear."),
-)
-"""Published files write some names once, others doubled; each pair leads from one to the other."""
+_WANTED = f"want a supernet of Once-for-All ({', '.join(FAMILIES)}), or a file that Sartor wrote"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,17 +34,21 @@ class Checkpoint:
     """
 
     name: str
-    supernet: ElasticMobileNetV3
+    supernet: ElasticSupernet[SupernetSpec]
     labels: tuple[str, ...]
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def load_supernet(path: Path) -> Checkpoint:
+def load_supernet(path: Path, own: OwnSupernet | None = None) -> Checkpoint:
     """Read a supernet from a file, without running any code that the file may hold.
 
     A ``.safetensors`` file is one that ``save_supernet`` wrote. Any other is a published
-    Once-for-All checkpoint, or its like: its width and classes follow from its shapes, its
-    resolutions are the published ones.
+    Once-for-All checkpoint, or its like: its family follows from the names of its tensors, its
+    width and classes from their shapes; its resolutions are the published ones.
+
+    Args:
+        path: of the file.
+        own: the supernet, where it is the user's own: then the file is asked for tensors alone.
 
     Raises:
         CheckpointError: there is no such file, it is damaged, holds code, a number that is none,
@@ -58,19 +56,28 @@ def load_supernet(path: Path) -> Checkpoint:
     """
     if not path.is_file():
         raise CheckpointError(f"there is no file {path}; {_WANTED}")
-    if path.suffix == SUFFIX:
+    ours = path.suffix == SUFFIX
+    if own is not None:
+        state = _read_safetensors(path) if ours else _named(path, _read_torch(path), own.spec)
+        labels = own.labels or _numbers(own.spec)
+        description = Description(path.stem, own.spec, labels)
+    elif ours:
         description, state = read_description(path), _read_safetensors(path)
     else:
-        state = _read_torch(path)
-        spec = _infer_spec(path, state)
-        labels = tuple(map(str, range(spec.classes)))
-        description = Description(path.stem, spec, labels)
+        published = _read_torch(path)
+        family = likeliest_family(published)
+        state = _named(path, published, family.published())
+        try:
+            spec = family.infer({name: tuple(value.shape) for name, value in state.items()})
+        except FormatError as error:
+            raise CheckpointError(f"{path}: {error}; {_WANTED}") from error
+        description = Description(path.stem, spec, _numbers(spec))
     _check(path, state, description.spec)
     single = {
         name: value.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
         for name, value in state.items()
     }
-    supernet = ElasticMobileNetV3(description.spec, single)
+    supernet = ElasticSupernet(description.spec, single)
     return Checkpoint(description.name, supernet, description.labels, description.metadata)
 
 
@@ -112,7 +119,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_torch(path: Path) -> dict[str, Tensor]:
-    """Read a file of ``torch.save`` and give its tensors the names that the supernet has."""
+    """Read the named tensors of a file of ``torch.save``, which runs no code in it."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what a damaged pickle can raise, nobody has listed
@@ -125,39 +132,28 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
         isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
     ):
         raise CheckpointError(f"{path} holds no named weights; {_WANTED}")
-    known = state_shapes(MobileNetV3()).keys()
+    return content
+
+
+def _named(path: Path, published: Mapping[str, Tensor], spec: SupernetSpec) -> dict[str, Tensor]:
+    """Give a file's tensors the names that a supernet has; counts of batches are left out."""
+    known = spec.state_shapes()
     state: dict[str, Tensor] = {}
-    for published, value in content.items():
-        if not published.endswith("num_batches_tracked"):
-            name = _our_name(published, known)
-            if name in state:
-                raise CheckpointError(f"{path} holds {name} twice; {_WANTED}")
-            state[name] = value
+    for name, value in published.items():
+        if not name.endswith("num_batches_tracked"):
+            if (ours := our_name(name, known)) in state:
+                raise CheckpointError(f"{path} holds {ours} twice; {_WANTED}")
+            state[ours] = value
     return state
 
 
-def _our_name(published: str, known: Collection[str]) -> str:
-    name = published.removeprefix("module.").replace(".mobile_inverted_conv.", ".conv.")
-    spellings = (name, *(name.replace(*pair) for pair in _SPELLINGS))
-    return next((spelling for spelling in spellings if spelling in known), name)
+def _numbers(spec: SupernetSpec) -> tuple[str, ...]:
+    return tuple(map(str, range(spec.classes)))
 
 
-def _infer_spec(path: Path, state: Mapping[str, Tensor]) -> MobileNetV3:
-    """Tell width and classes from the shape of the classifier."""
-    weight = state.get("classifier.linear.weight")
-    if weight is None or weight.dim() != 2:
-        raise CheckpointError(f"{path} has no classifier; {_WANTED}")
-    classes, features = weight.shape
-    width = round(features / widths(1.0).feature, 2)  # steps of 8 channels are finer than 0.01
-    try:
-        return supernet_spec(width, classes, MobileNetV3().resolutions)
-    except FormatError as error:
-        raise CheckpointError(f"{path}: {error}") from error
-
-
-def _check(path: Path, state: Mapping[str, Tensor], spec: MobileNetV3) -> None:
+def _check(path: Path, state: Mapping[str, Tensor], spec: SupernetSpec) -> None:
     """Raise CheckpointError unless these are the weights of such a supernet, usable as they are."""
-    shapes = state_shapes(spec)
+    shapes = spec.state_shapes()
     if missing := shapes.keys() - state.keys():
         raise CheckpointError(f"{path} lacks {_some(missing)}; {_WANTED}")
     if unknown := state.keys() - shapes.keys():
@@ -166,7 +162,7 @@ def _check(path: Path, state: Mapping[str, Tensor], spec: MobileNetV3) -> None:
         value = state[name]
         if tuple(value.shape) != shape:
             raise CheckpointError(
-                f"{path}: {name} is {tuple(value.shape)} where width {spec.width:g} with "
+                f"{path}: {name} is {tuple(value.shape)} where {spec.space.name} with "
                 f"{spec.classes} classes has {shape}; {_WANTED}"
             )
         if not value.is_floating_point() or value.layout is not torch.strided:

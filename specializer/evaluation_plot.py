@@ -25,8 +25,9 @@ def evaluation_png(
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     scatter, learning = figure.subplots(1, 2)
     measured, free = evaluations.top1, evaluations.rounds == 0
-    for index, label in enumerate(space.contexts):
-        here = evaluations.population[:, 0] == index
+    places = space.genes(evaluations.population)[:, 0]
+    for index, label in enumerate(space.context_axes[0].labels):
+        here = places == index
         for chosen, marker, called in ((here & free, ".", label), (here & ~free, "+", None)):
             points = 100 * measured[chosen], 100 * fit.held_out[chosen]
             scatter.plot(*points, marker, color=f"C{index}", label=called)

@@ -30,10 +30,10 @@ from .reference import load_reference, recalibrate_synthetically
 from .search.evolution import SearchResult, search
 from .search.fastest import fastest, largest
 from .search.front import pareto_front
-from .shipped import SupernetFiles, find_supernet, shipped_supernets
+from .shipped import SupernetFiles, find_supernet, lasting_name
 from .space import SubNetwork
 from .specialization import Specialization
-from .supernets.mobilenet_v3 import MobileNetV3
+from .supernets.supernet import SupernetSpec
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Specializer:
     """A supernet and a latency table, loaded once and ready for any budget.
 
     Attributes:
-        called: the supernet's name, or its absolute path.
+        called: the supernet's name, or the absolute path of its file.
         files: where its parts lie.
         family: its weights, and those of its regions.
         table: of the device and the condition to specialize for.
@@ -54,20 +54,18 @@ class Specializer:
 
     @classmethod
     def open(cls, supernet: str, table: LatencyTable) -> Specializer:
-        """Load a supernet by name or path.
+        """Load a supernet by name, path or ``MODULE:ATTRIBUTE``.
 
         Raises:
             UnknownNameError: there is no such supernet.
             CheckpointError: it cannot be read.
         """
         files = find_supernet(supernet)
-        shipped = supernet in shipped_supernets()
-        called = supernet if shipped else str(Path(supernet).resolve())
-        return cls(called, files, load_family(files), table)
+        return cls(lasting_name(supernet), files, load_family(files), table)
 
     @property
-    def spec(self) -> MobileNetV3:
-        """Widths, classes and resolutions of the supernet."""
+    def spec(self) -> SupernetSpec:
+        """Everything about the supernet but its weights."""
         return self.family.spec
 
     @property
@@ -192,7 +190,7 @@ class Specializer:
         network = self._recalibrated(found.subnetwork, data, seed)
         provenance = self.table.provenance
         choice = Choice(
-            origin=Origin(self.called, self.spec.width, self.spec.resolutions, self.labels),
+            origin=Origin.of(self.called, self.spec, self.labels),
             subnetwork=network.graph.name,
             target=Target(self.table.name, provenance.device, str(provenance.condition), budget_ms),
             latency=self.predicted.estimator.predict(network.graph.operators),

@@ -78,4 +78,7 @@ def check_finite(space: SearchSpace, *arrays: NDArray[np.floating] | float) -> N
 
 
 def _description(space: SearchSpace) -> str:
-    return json.dumps(asdict(space))
+    described = asdict(space)
+    if not space.axes:  # spaces had none when the first predictors were written
+        del described["axes"]
+    return json.dumps(described)

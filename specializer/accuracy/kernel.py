@@ -11,7 +11,7 @@ from .denoise import Floats
 from .features import one_hot
 from .pooling import COMPONENTS, pools
 
-SMOOTH = tuple(map(COMPONENTS.index, ("context", "trait in a stage", "stage", "trait")))
+SMOOTH = tuple(map(COMPONENTS.index, ("order", "trait in a stage", "stage", "trait")))
 """Components that the smooth part sees: what is worth most of a change depends on the rest of the
 network, but with few networks only on counts."""
 
@@ -24,9 +24,9 @@ class Kernel:
     """Variances of what an accuracy is the sum of, in units of the accuracies' own variance.
 
     Attributes:
-        additive: of each component: what its counts are worth, each the same wherever it is: (8,).
+        additive: of each component: what its counts are worth, each the same wherever it is: (components,).
         smooth: of a smooth function of the components in ``SMOOTH``.
-        bends: how fast that changes with each of these, as inverse squared lengths: (4,).
+        bends: how fast that changes with each of these, as inverse squared lengths.
         noise: of measuring.
     """
 

@@ -17,7 +17,12 @@ _RATE = 0.15
 _MOST = 400
 """Networks that choose the kernel; each step takes time that grows with their cube."""
 
-_START: Floats = np.log([*[0.05] * len(COMPONENTS), 0.3, *[0.15] * len(SMOOTH), 0.1])
+_OWN, _SHARE, _CURVED, _BEND, _NOISE = 0.005, 0.05, 0.3, 0.15, 0.1
+"""Where variances start. Contexts come in order, so little is left to each of its own."""
+
+_START: Floats = np.log(
+    [_OWN, *[_SHARE] * (len(COMPONENTS) - 1), _CURVED, *[_BEND] * len(SMOOTH), _NOISE]
+)
 _SURE = 2.0
 """Standard deviation of a variance's logarithm around the start, before anything was measured."""
 

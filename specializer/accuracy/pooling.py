@@ -60,15 +60,15 @@ _POOLS: Mapping[str, Callable[[Column], Sequence[object]]] = {
 }
 """Of each component, what a choice counts towards."""
 
-COMPONENTS = ("context", *_POOLS)
-"""What can be known of a network: its context, and counts from the most special to the total."""
+COMPONENTS = ("context", "order", *_POOLS)
+"""What can be known of a network: its place on each axis of the context, as one of several things
+and as a number, and counts of its choices from the most special to the total."""
 
 
 def pools(space: SearchSpace) -> list[Floats]:
     """Return of each component which columns of ``one_hot`` it counts: (features, counts) each."""
     features, slots = int(feature_starts(space)[-1]), columns(space)
-    contexts = features - len(slots)
-    found = [np.eye(features)[:, :contexts]]
+    found = [np.eye(features)[:, : features - len(slots)], _order(space, features)]
     for groups_of in _POOLS.values():
         numbers: dict[object, int] = {}
         for column in slots:
@@ -80,3 +80,13 @@ def pools(space: SearchSpace) -> list[Floats]:
                 pool[column.index, numbers[group]] = 1
         found.append(pool)
     return found
+
+
+def _order(space: SearchSpace, features: int) -> Floats:
+    """Return where on its axis each column of a context stands, from -1 to 1: (features, axes)."""
+    order, first = np.zeros((features, len(space.axis_counts))), 0
+    for axis, count in enumerate(space.axis_counts):
+        if count > 1:
+            order[first : first + count, axis] = np.linspace(-1, 1, count)
+        first += count
+    return order

@@ -40,11 +40,12 @@ def quality(predicted: NDArray[np.floating], measured: Floats) -> Quality:
 def quality_by_context(
     space: SearchSpace, population: Population, predicted: Floats, measured: Floats
 ) -> dict[str, Quality]:
-    """Compare within each context, where no credit is due for telling contexts apart."""
+    """Compare within each resolution, where no credit is due for telling resolutions apart."""
+    places = space.genes(population)[:, 0]
     return {
         label: quality(predicted[chosen], measured[chosen])
-        for index, label in enumerate(space.contexts)
-        if (chosen := population[:, 0] == index).any()
+        for index, label in enumerate(space.context_axes[0].labels)
+        if (chosen := places == index).any()
     }
 
 

@@ -96,7 +96,7 @@ def evaluate(
     from ...tables.errors import FormatError
     from ..accuracy.models import BEST_MODEL, DEFAULT_MODEL, find_model
     from ..predictor_report import make_predictor_report, predictor_path
-    from ..shipped import find_spec, find_supernet
+    from ..shipped import find_spec, lasting_name
 
     csv_path = out or table or Path("evaluations.csv")
     if csv_path.suffix != ".csv":
@@ -109,7 +109,7 @@ def evaluate(
         from ..evaluate import torch_device
 
         assignment = Assignment(
-            find_supernet(supernet).weights.resolve(),
+            lasting_name(supernet),
             data.resolve(),
             None if recalibrate_with is None else recalibrate_with.resolve(),
             recalibration_images,

@@ -71,7 +71,7 @@ def search(
     """Find the network of the highest predicted accuracy whose cost meets a budget.
 
     Evolution as in Once-for-All, on whole populations at once and with no child out of budget;
-    then the best network of each context climbs by changes of one and two choices. To constrain
+    then the best network of each resolution climbs by changes of one and two choices. To constrain
     the upper end of an interval instead of its middle, scale the cost.
 
     Args:
@@ -102,7 +102,7 @@ def search(
         born = _children(space, parents, settings, rng)
     champions = [
         polish(space, cost, budget_ms, archive, champion)
-        for champion in _best_of_each_context(*archive.networks(space))
+        for champion in _best_of_each_resolution(space, *archive.networks(space))
     ]
     finalists = np.array(champions, np.int16)
     accuracies, latencies_ms = archive.score(finalists), cost.evaluate(finalists)
@@ -120,10 +120,10 @@ def _first_generation(
     space: SearchSpace, fastest: Population, settings: SearchSettings, rng: np.random.Generator
 ) -> Population:
     """Draw networks between wholly random and the fastest one, so that some meet any budget."""
-    drawn = space.random(10 * settings.population, rng)
+    drawn = space.genes(space.random(10 * settings.population, rng))
     towards_fastest = rng.random((len(drawn), 1))
-    mixed = np.where(rng.random(drawn.shape) < towards_fastest, fastest, drawn)
-    return space.repair(np.concatenate([fastest, mixed]))
+    mixed = np.where(rng.random(drawn.shape) < towards_fastest, space.genes(fastest), drawn)
+    return space.repair(np.concatenate([fastest, space.networks(mixed)]))
 
 
 def _children(
@@ -131,17 +131,17 @@ def _children(
 ) -> Population:
     """Breed twice as many mutants and as many crosses as a generation needs, alternating."""
     count = 2 * settings.population
-    mothers, fathers = parents[rng.integers(len(parents), size=(2, count))]
+    mothers, fathers = space.genes(parents)[rng.integers(len(parents), size=(2, count))]
     changed = rng.random(mothers.shape) < settings.mutation
-    mutants = np.where(changed, space.random(count, rng), mothers)
+    mutants = np.where(changed, space.genes(space.random(count, rng)), mothers)
     crosses = np.where(rng.random(mothers.shape) < 0.5, mothers, fathers)
     children = np.stack([mutants, crosses], axis=1)
-    return space.repair(children.reshape(-1, children.shape[-1]))
+    return space.repair(space.networks(children.reshape(-1, children.shape[-1])))
 
 
-def _best_of_each_context(
-    population: Population, accuracies: NDArray[np.float64]
+def _best_of_each_resolution(
+    space: SearchSpace, population: Population, accuracies: NDArray[np.float64]
 ) -> list[SubNetwork]:
     ranked = population[np.argsort(-accuracies, kind="stable")]
-    _, first = np.unique(ranked[:, 0], return_index=True)
+    _, first = np.unique(space.genes(ranked)[:, 0], return_index=True)
     return [tuple(network) for network in ranked[first].tolist()]

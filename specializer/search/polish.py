@@ -52,12 +52,11 @@ def polish(
 
 
 def _changes(space: SearchSpace) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """List every single change as a position in the network and its new value: (n,), (n,)."""
-    lowest = [0, *space.lowest_choices.tolist()]
-    highest = [len(space.contexts) - 1, *space.choice_counts.tolist()]
+    """List every single change as the place of a gene and its new value: (n,), (n,)."""
+    lowest, highest = space.gene_bounds
     changes = [
         (position, value)
-        for position, (low, high) in enumerate(zip(lowest, highest, strict=True))
+        for position, (low, high) in enumerate(zip(lowest.tolist(), highest.tolist(), strict=True))
         for value in range(low, high + 1)
     ]
     positions, values = np.array(changes, np.intp).T
@@ -71,9 +70,9 @@ def _changed(
     values: NDArray[np.intp],
 ) -> Population:
     """Apply each row of (n, changes) to a copy of the current network."""
-    population = np.repeat(current, len(positions), axis=0)
-    np.put_along_axis(population, positions, values.astype(np.int16), axis=1)
-    return space.repair(population)
+    genes = np.repeat(space.genes(current), len(positions), axis=0)
+    np.put_along_axis(genes, positions, values.astype(np.int16), axis=1)
+    return space.repair(space.networks(genes))
 
 
 def _promising_pairs(

@@ -42,9 +42,16 @@ def operators(draw: st.DrawFn) -> Operator:
         "middle": st.integers(1, 9),
         "out": st.integers(1, 20),
         "stride": st.integers(1, 3),
+        "window": st.integers(1, 3),
     }
-    attributes = tuple((name, draw(values[name])) for name in KINDS[kind].attributes)
-    activation = draw(st.sampled_from(ACTIVATIONS))
+    drawn = {name: draw(values[name]) for name in KINDS[kind].attributes}
+    if kind == "max_pool":
+        drawn["stride"] = min(drawn["stride"], drawn["kernel"])
+    if kind == "average_pool" and drawn["window"] == 3:
+        shape = (shape[0], *(size + (size % 3 == 1) for size in shape[1:]))
+    attributes = tuple(drawn.items())
+    allowed = ("relu", "relu6") if kind == "max_pool" else ACTIVATIONS
+    activation = draw(st.sampled_from(allowed))
     return Operator(kind, (shape,) * len(KINDS[kind].ranks), attributes, activation)
 
 

@@ -16,18 +16,22 @@ from typing import Protocol
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sartor.specializer.space import ABSENT, SubNetwork
-from sartor.specializer.supernets.mobilenet_v3 import (
-    BATCH_NORM_EPS,
+from sartor.specializer.supernets.mbconv_supernet import (
     CHOICES,
     EXPANSIONS,
     KERNELS,
-    MAX_DEPTH,
-    MIN_DEPTH,
-    MobileNetV3,
+    MbconvSupernet,
 )
+from sartor.specializer.supernets.mobilenet_v3 import MAX_DEPTH, MIN_DEPTH, MobileNetV3
+from sartor.specializer.supernets.proxylessnas import ProxylessNAS
+
+_CLASSES = {
+    MobileNetV3.family: "OFAMobileNetV3",
+    ProxylessNAS.family: "OFAProxylessNASNets",
+}
 
 
 class _OfaNetwork(Protocol):
@@ -35,24 +39,26 @@ class _OfaNetwork(Protocol):
 
     def set_active_subnet(self, ks: list[int], e: list[int], d: list[int]) -> None: ...
 
+    def get_active_subnet(self) -> nn.Module: ...
+
     def state_dict(self) -> dict[str, Tensor]: ...
 
 
 class OfaReference:
-    """``OFAMobileNetV3`` with random weights, statistics included.
+    """The published supernet of a family with random weights, statistics included.
 
     Args:
         spec: of the same supernet.
         seed: of the weights.
     """
 
-    def __init__(self, spec: MobileNetV3, seed: int) -> None:
+    def __init__(self, spec: MbconvSupernet, seed: int) -> None:
         networks = _import_ofa_networks()
+        self._spec = spec
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
-            self._network: _OfaNetwork = networks.OFAMobileNetV3(
-                n_classes=spec.classes,
-                bn_param=(0.1, BATCH_NORM_EPS),
+            self._network: _OfaNetwork = getattr(networks, _CLASSES[spec.family])(
+                n_classes=spec.classes,  # the epsilon of BatchNorm is its own default
                 dropout_rate=0,
                 width_mult=spec.width,
                 ks_list=list(KERNELS),
@@ -69,14 +75,35 @@ class OfaReference:
 
     def __call__(self, images: Tensor, subnetwork: SubNetwork) -> Tensor:
         """Compute the logits of a sub-network."""
+        self._activate(subnetwork)
+        with torch.inference_mode():
+            return self._network(images)
+
+    def counts(self, subnetwork: SubNetwork) -> tuple[int, int]:
+        """Return multiply-adds of one image, and weights once BatchNorm is folded.
+
+        Multiply-adds are those that the package counts, of convolutions and of the classifier.
+        Every convolution has a bias when it is deployed, so of BatchNorm nothing else is left.
+        """
+        self._activate(subnetwork)
+        network = self._network.get_active_subnet().eval()
+        size = self._spec.resolution(subnetwork)
+        flops = importlib.import_module("ofa.utils.pytorch_utils").count_net_flops
+        multiply_adds = int(flops(network, (1, 3, size, size)))
+        weights = 0
+        for module in network.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                weights += module.weight.numel() + module.weight.shape[0]
+        return multiply_adds, weights
+
+    def _activate(self, subnetwork: SubNetwork) -> None:
         choices = [CHOICES[choice - 1] for choice in subnetwork[1:]]  # absent ones are not read
-        filled = [choice != ABSENT for choice in subnetwork[1:]]
-        depths = [sum(filled[i : i + MAX_DEPTH]) for i in range(0, len(filled), MAX_DEPTH)]
+        taken = iter(subnetwork[1:])
+        stages = self._spec.space.stages
+        depths = [sum(next(taken) != ABSENT for _ in stage) for stage in stages]
         self._network.set_active_subnet(
             ks=[kernel for kernel, _ in choices], e=[ratio for _, ratio in choices], d=depths
         )
-        with torch.inference_mode():
-            return self._network(images)
 
 
 def _randomise(name: str, value: Tensor) -> None:

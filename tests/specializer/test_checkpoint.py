@@ -138,7 +138,7 @@ def test_published_names_in_every_spelling(
 def test_width_and_classes_follow_from_the_shapes(width: float, tmp_path: Path) -> None:
     torch.save(random_supernet(MobileNetV3(width, 7)).state_dict(), tmp_path / "published.pth")
     loaded = load_supernet(tmp_path / "published.pth")
-    assert (loaded.supernet.spec.width, loaded.supernet.spec.classes) == (width, 7)
+    assert loaded.supernet.spec == MobileNetV3(width, 7)
 
 
 class Attack:
@@ -213,9 +213,9 @@ GATE = "blocks.5.conv.depth_conv.se.fc.reduce.weight"
         ("classifier.linear.weight", None, "has no classifier"),
         ("classifier.linear.weight", torch.ones(3), "has no classifier"),
         ("classifier.linear.weight", torch.ones(3, 9000), "no supernet has width"),
-        ("classifier.linear.weight", torch.ones(0, 320), "no supernet has width"),
+        ("classifier.linear.weight", torch.ones(0, 320), "no supernet has 0 classes"),
         ("more", torch.ones(3), "has more, no part of the supernet"),
-        (GATE, torch.ones(2, 2), r"reduce.weight is \(2, 2\) where width 0.25 with 3 classes"),
+        (GATE, torch.ones(2, 2), r"reduce.weight is \(2, 2\) where ofa-mbv3-w0.25 with 3 classes"),
         ("classifier.linear.bias", torch.ones(3, dtype=torch.int8), "holds torch.int8"),
         ("classifier.linear.bias", torch.ones(3, dtype=torch.complex64), "holds torch.complex64"),
         ("classifier.linear.bias", torch.tensor([1, 2, torch.nan]), "impossible values"),
@@ -241,12 +241,17 @@ def test_weights_that_do_not_fit_are_named(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "in format 2 where this one reads 1; update Sartor"),
+        ({"format": 3}, "in format 3 where this one reads 2; update Sartor"),
+        ({"family": "efficientnet"}, "the family 'efficientnet', which this Sartor does not know"),
+        ({"family": ["mobilenet_v3"]}, "which this Sartor does not know"),
+        ({"settings": None}, "no supernet that Sartor wrote"),
+        ({"settings": {}}, "no supernet that Sartor wrote"),
+        ({"settings": {"width": 0.25, "depth": 4}}, "no supernet that Sartor wrote"),
         ({"mean": [0.5, 0.5, 0.5]}, "normalised in another way"),
-        ({"width": 0.5}, "where width 0.5 with 3 classes"),
-        ({"labels": ["a", "b"]}, "where width 0.25 with 2 classes"),
-        ({"width": "wide"}, "no supernet that Sartor wrote"),
-        ({"width": 1e400}, "no supernet that Sartor wrote"),
+        ({"settings": {"width": 0.5}}, "where ofa-mbv3-w0.5 with 3 classes"),
+        ({"labels": ["a", "b"]}, "where ofa-mbv3-w0.25 with 2 classes"),
+        ({"settings": {"width": "wide"}}, "no supernet that Sartor wrote"),
+        ({"settings": {"width": 1e400}}, "no supernet that Sartor wrote"),
         ({"resolutions": [1e400]}, "no supernet that Sartor wrote"),
         ({"resolutions": []}, "no supernet that Sartor wrote"),
         ({"labels": None}, "no supernet that Sartor wrote"),

@@ -55,7 +55,7 @@ def write_supernet(path: Path, seed: int = 0) -> Path:
 
 @pytest.fixture
 def assignment(supernet: Path, data: Path) -> Assignment:
-    return Assignment(supernet, data, recalibration_images=9)
+    return Assignment(str(supernet), data, recalibration_images=9)
 
 
 def evaluate(supernet: Path, data: Path, out: Path, *options: object) -> Finished:
@@ -243,10 +243,10 @@ def test_a_running_cluster_is_used_and_its_files_are_checked(
     with no_noise(), running_cluster(workers=1) as address:
         cluster = Cluster(assignment, evaluator.subject, scheduler=address)
         assert dict(cluster.evaluate(wanted)) == dict(evaluator.evaluate(wanted))
-        write_supernet(assignment.weights, seed=1)
+        write_supernet(Path(assignment.supernet), seed=1)
         other = Cluster(assignment, assignment.evaluator().subject, scheduler=address)
         assert len(dict(other.evaluate(wanted))) == 3
-        write_supernet(assignment.weights, seed=2)
+        write_supernet(Path(assignment.supernet), seed=2)
         with pytest.raises(CheckpointError, match="a worker has another supernet"):
             list(cluster.evaluate(wanted))
 
@@ -272,21 +272,21 @@ def test_another_supernets_journal_is_refused(supernet: Path, data: Path, tmp_pa
 
 
 def test_images_come_from_where_they_should(supernet: Path, data: Path, tmp_path: Path) -> None:
-    drawn = Assignment(supernet, data, recalibration_images=9).evaluator()
+    drawn = Assignment(str(supernet), data, recalibration_images=9).evaluator()
     assert (drawn.subject.calibration_images, drawn.subject.judged_images) == (9, 15)
-    few = Assignment(supernet, data, recalibration_images=256).evaluator().subject
+    few = Assignment(str(supernet), data, recalibration_images=256).evaluator().subject
     assert (few.calibration_images, few.judged_images) == (12, 12)
     assert few.calibration_sha256 != few.judged_sha256
     draw_images(tmp_path / "split" / "train", LABELS, 5)
     draw_images(tmp_path / "split" / "val", LABELS, 2)
-    split = Assignment(supernet, tmp_path / "split").evaluator().subject
+    split = Assignment(str(supernet), tmp_path / "split").evaluator().subject
     assert (split.calibration_images, split.judged_images) == (15, 6)
-    named = Assignment(supernet, data, tmp_path / "split", 7).evaluator().subject
+    named = Assignment(str(supernet), data, tmp_path / "split", 7).evaluator().subject
     assert (named.calibration_images, named.judged_images) == (7, 24)
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(DatasetError, match="too few images to recalibrate with"):
-        Assignment(supernet, data, empty).evaluator()
+        Assignment(str(supernet), data, empty).evaluator()
 
 
 def write_csv(path: Path, count: int = 60) -> Path:

@@ -10,6 +10,7 @@ import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import given
+from safetensors.torch import save_file
 
 from sartor.specializer.choice import Accuracy, Choice, Origin, Search, Target
 from sartor.specializer.documents import from_document
@@ -22,7 +23,7 @@ from sartor.tables.estimator import Standing
 from .torch_tools import SMALL, random_supernet
 
 CHOICE = Choice(
-    origin=Origin("small", SMALL.width, SMALL.resolutions, ("cat", "dog", "owl")),
+    origin=Origin.of("small", SMALL, ("cat", "dog", "owl")),
     subnetwork=SMALL.space.text(SMALL.space.smallest),
     target=Target("local-litert", "local", "litert/threads=1,batch=1/float32/-", 2.5),
     latency=Prediction(2.0, 1.9, 2.1, calibrated=True),
@@ -138,15 +139,38 @@ def test_an_empty_folder(tmp_path: Path) -> None:
 def test_a_description_of_the_first_format_knows_nothing_of_rows(saved: Path) -> None:
     path = saved / "specialization.json"
     document = json.loads(path.read_text())
-    assert document["format"] == 2
+    assert document["format"] == 3
     del document["rows"]
-    path.write_text(json.dumps(document | {"format": 1}))
+    older(document, 1)
+    path.write_text(json.dumps(document))
     assert load_choice(saved) == replace(CHOICE, rows=())
+
+
+def older(document: dict[str, Any], version: int) -> None:
+    """Write a description as it was when every supernet was a MobileNetV3."""
+    document["format"] = version
+    origin = document["origin"]
+    assert origin.pop("family") == "mobilenet_v3"
+    origin["width"] = origin.pop("settings")["width"]
+
+
+def test_a_folder_of_the_second_format_has_no_graph_in_it(saved: Path) -> None:
+    path = saved / "specialization.json"
+    document = json.loads(path.read_text())
+    older(document, 2)
+    path.write_text(json.dumps(document))
+    expected = load_specialization(saved).network
+    weights = {name: value.contiguous() for name, value in expected.weights.items()}
+    save_file(weights, saved / "network.safetensors")
+    loaded = load_specialization(saved)
+    assert loaded.choice == CHOICE
+    assert (loaded.network.graph, loaded.network.eps) == (expected.graph, expected.eps)
+    assert loaded.network.weights.keys() == expected.weights.keys()
 
 
 def test_a_description_of_a_newer_format_says_so(saved: Path) -> None:
     path = saved / "specialization.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 3}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 4}))
     with pytest.raises(CheckpointError, match="written by a newer Sartor"):
         load_choice(saved)
 
