@@ -24,7 +24,7 @@ class Kernel:
     """Variances of what an accuracy is the sum of, in units of the accuracies' own variance.
 
     Attributes:
-        additive: of each component: what its counts are worth, each the same wherever it is: (components,).
+        additive: of what the counts of each component are worth: (components,).
         smooth: of a smooth function of the components in ``SMOOTH``.
         bends: how fast that changes with each of these, as inverse squared lengths.
         noise: of measuring.
