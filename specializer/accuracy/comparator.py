@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ...tables.errors import CheckpointError
 from ..space import Population, SearchSpace
 from .container import check_finite, write_arrays
+from .denoise import Floats
 from .features import feature_starts, one_hot
 from .predictor import Predicted
 
@@ -42,7 +43,8 @@ class Comparator:
         out: weights of the units: (units,).
         linear: of the features, each network's own: (features,).
         panel: features of the networks that all others are compared with: (panel, features).
-        scale: level and slope that lead from a mean log odds to an accuracy.
+        scale: mean log odds, ascending, and the accuracies that they stand for: (2, points). It is
+            linear between these and beyond them.
 
     Raises:
         CheckpointError: the arrays do not fit the space or each other, or are not finite.
@@ -55,7 +57,7 @@ class Comparator:
     out: Predicted
     linear: Predicted
     panel: Predicted
-    scale: tuple[float, float]
+    scale: Floats
 
     def __post_init__(self) -> None:
         features = int(feature_starts(self.space)[-1])
@@ -68,7 +70,10 @@ class Comparator:
                 f"a comparator for {self.space.name} leads from twice {features} features to one "
                 f"number, unlike these weights and networks: {shapes}"
             )
-        check_finite(self.space, *arrays, np.array(self.scale))
+        check_finite(self.space, *arrays, self.scale)
+        shape = self.scale.shape
+        if len(shape) != 2 or shape[0] != 2 or shape[1] < 2 or np.diff(self.scale).min() <= 0:
+            raise CheckpointError(f"the comparator for {self.space.name} has a scale that falls")
 
     def log_odds(self, population: Population, others: Population) -> Predicted:
         """Return the log odds that each network is better than each of others: (n, others)."""
@@ -80,13 +85,19 @@ class Comparator:
         It is a rank first of all: by how much the network beats the panel, on the scale of
         accuracies.
         """
-        odds = np.empty(len(population), np.float32)
+        odds, (points, accuracies) = self.mean_log_odds(population), self.scale
+        segment = np.clip(np.searchsorted(points, odds) - 1, 0, len(points) - 2)
+        slopes = np.diff(accuracies) / np.diff(points)
+        told: Floats = accuracies[segment] + slopes[segment] * (odds - points[segment])
+        return told.astype(np.float32)
+
+    def mean_log_odds(self, population: Population) -> Floats:
+        """Return the log odds that each network is better than one of the panel: (n,)."""
+        odds = np.empty(len(population))
         for start in range(0, len(population), _CHUNK):
             features = one_hot(self.space, population[start : start + _CHUNK])
             odds[start : start + _CHUNK] = self._log_odds(features, self.panel).mean(axis=1)
-        level, slope = map(np.float32, self.scale)
-        accuracies: Predicted = level + slope * odds
-        return accuracies
+        return odds
 
     def _log_odds(self, one: Predicted, other: Predicted) -> Predicted:
         forth = (one @ self.first)[:, None] + (other @ self.second + self.bias)
@@ -107,7 +118,7 @@ class Comparator:
             "out": self.out,
             "linear": self.linear,
             "panel": self.panel,
-            "scale": np.array(self.scale),
+            "scale": self.scale,
         }
         write_arrays(path, self.space, arrays, KIND)
 
@@ -118,5 +129,4 @@ class Comparator:
         """Make it of what ``save`` wrote."""
         names = "first", "second", "bias", "out", "linear", "panel"
         weights = (arrays[name].astype(np.float32) for name in names)
-        level, slope = map(float, arrays["scale"])
-        return cls(space, *weights, (level, slope))
+        return cls(space, *weights, arrays["scale"].astype(np.float64))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,10 @@ _RATE = 0.02
 _DECAY = 3e-3
 """Weight of half the squared weights beside the mean loss of a pair."""
 _SHRINK = 0.1
+_POINTS, _LEAST = 8, 5
+"""Of the scale: how many there are, and from how many networks each is known."""
+_LINE = 0.1
+_TINY = 1e-6
 
 
 def train_comparator(
@@ -62,8 +68,8 @@ def train_comparator(
     second, bias = inputs.fold(second, bias + shift)
     weights = first, second, bias, out, inputs.matrix @ linear
     panel = one_hot(space, population[rng.permutation(len(x))[:_PANEL]])
-    odds = Comparator(space, *weights, panel, (0.0, 1.0)).predict(population)
-    return Comparator(space, *weights, panel, _line(odds.astype(np.float64), accuracies))
+    unscaled = Comparator(space, *weights, panel, np.array([[0.0, 1.0], [0.0, 1.0]]))
+    return replace(unscaled, scale=_scale(unscaled.mean_log_odds(population), accuracies))
 
 
 def _slopes(
@@ -104,9 +110,19 @@ def _slopes(
     ]
 
 
-def _line(odds: Floats, accuracies: Floats) -> tuple[float, float]:
-    """Return level and slope of the line from log odds to accuracies; it never falls."""
-    centred = odds - odds.mean()
-    spread = float(centred @ centred)
-    slope = max(float(centred @ accuracies) / spread, 0.0) if spread else 0.0
-    return float(accuracies.mean() - slope * odds.mean()), slope
+def _scale(odds: Floats, accuracies: Floats) -> Floats:
+    """Return the middles of groups of like odds, and their accuracies, both rising: (2, points).
+
+    A little of the straight line is mixed in, so that no two odds stand for one accuracy.
+    """
+    order = np.argsort(odds, kind="stable")
+    groups = np.array_split(order, max(2, min(_POINTS, len(odds) // _LEAST)))
+    points = np.array([odds[group].mean() for group in groups])
+    levels = np.array([accuracies[group].mean() for group in groups])
+    if not np.ptp(points):
+        return np.array([[-1.0, 1.0], accuracies.mean() + np.array([-_TINY, _TINY])])
+    kept = np.concatenate([[True], np.diff(points) > _TINY * np.ptp(points)])
+    points, levels = points[kept], np.maximum.accumulate(levels[kept])
+    slope = max(float(np.ptp(levels)), _TINY) / float(np.ptp(points))
+    line = levels.mean() + slope * (points - points.mean())
+    return np.array([points, levels + _LINE * (line - levels)])
