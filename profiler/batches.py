@@ -48,9 +48,15 @@ class Item(Generic[Key]):
 
 @dataclass(frozen=True, slots=True)
 class Batch(Generic[Key]):
-    """Items that are timed together: one that is timed alone, or any number of others."""
+    """Items that are timed together: one that is timed alone, or any number of others.
+
+    Attributes:
+        items: to be timed.
+        enough_mb: memory that is touched between two inferences of an item.
+    """
 
     items: tuple[Item[Key], ...]
+    enough_mb: float = ENOUGH_MB
 
     @property
     def alone(self) -> bool:
@@ -60,7 +66,7 @@ class Batch(Generic[Key]):
     @property
     def evict_mb(self) -> float:
         """How much other memory is to be read before each round, in megabytes."""
-        return max(0.0, ENOUGH_MB - sum(item.memory_mb for item in self.items))
+        return max(0.0, self.enough_mb - sum(item.memory_mb for item in self.items))
 
     def without(self, keys: Container[Key]) -> Batch[Key]:
         """Return the batch without some items."""
@@ -69,15 +75,19 @@ class Batch(Generic[Key]):
     def halves(self) -> tuple[Batch[Key], Batch[Key]]:
         """Split the batch in two."""
         middle = len(self.items) // 2
-        return Batch(self.items[:middle]), Batch(self.items[middle:])
+        first, second = self.items[:middle], self.items[middle:]
+        return replace(self, items=first), replace(self, items=second)
 
 
-def make_batches(items: Sequence[Item[Key]], rng: np.random.Generator) -> list[Batch[Key]]:
+def make_batches(
+    items: Sequence[Item[Key]], rng: np.random.Generator, enough_mb: float = ENOUGH_MB
+) -> list[Batch[Key]]:
     """Put operators into batches of enough memory, every network into some of its own, at random.
 
     Args:
         items: in any order.
         rng: decides what comes together, and the order of the batches.
+        enough_mb: memory to be touched between two inferences of an operator.
     """
     batches: list[Batch[Key]] = []
     together: list[Item[Key]] = []
@@ -89,9 +99,9 @@ def make_batches(items: Sequence[Item[Key]], rng: np.random.Generator) -> list[B
             continue
         together.append(item)
         memory_mb += item.memory_mb
-        if memory_mb >= ENOUGH_MB or len(together) == _MOST_MODELS:
-            batches.append(Batch(tuple(together)))
+        if memory_mb >= enough_mb or len(together) == _MOST_MODELS:
+            batches.append(Batch(tuple(together), enough_mb))
             together, memory_mb = [], 0.0
     if together:
-        batches.append(Batch(tuple(together)))
+        batches.append(Batch(tuple(together), enough_mb))
     return [batches[index] for index in rng.permutation(len(batches))]
