@@ -174,10 +174,8 @@ def compare_fronts(note10: Note10, budgets: int, seed: int) -> tuple[Front, ...]
         ),
     }
     points = {
-        name: tuple(
-            _points(problem, results) for problem, results in zip((two, three), pair, strict=True)
-        )
-        for name, pair in runs.items()
+        name: (_points(two, of_two), _points(three, of_three))
+        for name, (of_two, of_three) in runs.items()
     }
     corners = [
         np.concatenate([pair[which] for pair in points.values()]).max(axis=0) * 1.01

@@ -178,7 +178,8 @@ def mutated(space: SearchSpace, parents: Population, rng: np.random.Generator) -
     rows, places = np.arange(len(parents)), rng.integers(parents.shape[1], size=len(parents))
     children[rows, places] = rng.integers(values[places])
     lowest = np.concatenate([[0], space.lowest_choices])
-    return space.repair(np.maximum(children, lowest.astype(np.int16)))
+    children = np.maximum(children, lowest.astype(np.int16))
+    return space.repair(children)
 
 
 def bred_within(
