@@ -60,9 +60,9 @@ def least(space: SearchSpace, cost: Cost) -> SubNetwork:
 
 def _check_alone(space: SearchSpace, limit: Limit) -> None:
     if not (math.isfinite(limit.most) and limit.most > 0):
-        unit = _WORDS.get(limit.unit, limit.unit)
         kind = "budget" if limit.what == "latency" else f"limit of {limit.what}"
-        raise BudgetError(f"a {kind} is a positive number of {unit}, not {limit.most:g}")
+        unit = f" of {_WORDS.get(limit.unit, limit.unit)}" if limit.unit else ""
+        raise BudgetError(f"a {kind} is a positive number{unit}, not {limit.most:g}")
     network = least(space, limit.cost)
     cost = _cost(limit.cost, network)
     if not cost <= limit.most:
@@ -128,7 +128,7 @@ def _advice(space: SearchSpace, limits: Sequence[Limit]) -> str:
             if network is not None:
                 needed = rounded_up(_cost(limit.cost, network))
                 rest = " and ".join(other.text for other in others)
-                return f"with {rest}, allow {limit.what} of {needed} {limit.unit}"
+                return f"with {rest}, allow {limit.what} of {needed} {limit.unit}".rstrip()
     return ""
 
 
