@@ -82,7 +82,6 @@ def compile_cost(
     Raises:
         MissingOperatorError: from ``operator_cost``, when a table does not cover the space.
     """
-    space = supernet.space
     known: dict[Operator, float] = {}
 
     def cost(graph: Graph) -> float:
@@ -92,21 +91,55 @@ def compile_cost(
                 known[operator] = operator_cost(operator)
         return math.fsum(known[operator] for operator in units)
 
-    fixed = np.full(len(space.contexts), np.inf)
+    parts = value_parts(supernet, cost, partial=partial)
+    return CostTensor(parts.stem + parts.head, parts.choice)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """What each part of a supernet's networks is worth by itself.
+
+    Attributes:
+        stem: infinite in contexts where something is not known: (contexts,).
+        head: likewise: (contexts,).
+        choice: 0 for an allowed ``ABSENT``, infinite for what the slot cannot be, and perhaps in
+            contexts where something is not known: (contexts, slots, highest choice + 1).
+    """
+
+    stem: NDArray[np.float64]
+    head: NDArray[np.float64]
+    choice: NDArray[np.float64]
+
+
+def value_parts(
+    supernet: Supernet, value: Callable[[Graph], float], *, partial: bool = False
+) -> Parts:
+    """Value the graph of every part that a network of a supernet can have.
+
+    Args:
+        supernet: gives the graphs.
+        value: of one of them.
+        partial: whether contexts that lack an operator are left infinite, instead of raising.
+
+    Raises:
+        MissingOperatorError: from ``value``.
+    """
+    space = supernet.space
+    stem, head = np.full((2, len(space.contexts)), np.inf)
     shape = (len(space.contexts), len(space.slots), int(space.choice_counts.max()) + 1)
     choices = np.full(shape, np.inf)
     choices[:, space.lowest_choices == ABSENT, ABSENT] = 0.0
 
     def fill(context: int) -> None:
-        ends = cost(supernet.stem_graph(context)) + cost(supernet.head_graph(context))
+        ends = value(supernet.stem_graph(context)), value(supernet.head_graph(context))
         for slot, choice in _places(space):
-            choices[context, slot, choice] = cost(supernet.block_graph(context, slot, choice))
-        fixed[context] = ends
+            choices[context, slot, choice] = value(supernet.block_graph(context, slot, choice))
+        stem[context], head[context] = ends
 
     for context in range(len(space.contexts)):
         with suppress(MissingOperatorError) if partial else nullcontext():
             fill(context)
-    return CostTensor(fixed, choices)
+    return Parts(stem, head, choices)
 
 
 def reachable_operators(
