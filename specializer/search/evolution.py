@@ -1,4 +1,4 @@
-"""Evolutionary search for the most accurate network within a latency budget."""
+"""Evolutionary search for the most accurate network within limits."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...tables.errors import FormatError
-from ..accuracy.predictor import AccuracyPredictor
-from ..cost import CostTensor
 from ..space import Population, SearchSpace, SubNetwork
 from .archive import Archive
-from .fastest import check_budget
+from .feasible import check
 from .polish import polish
+from .problem import Problem
+from .result import SearchResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,76 +41,51 @@ class SearchSettings:
             raise FormatError(f"{self}: want counts of at least 1 and 0 < mutation <= 1")
 
 
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """What a search found.
-
-    Attributes:
-        subnetwork: the best network within the budget.
-        accuracy: predicted top-1 as a fraction.
-        latency_ms: its cost.
-        evaluations: different networks whose accuracy was predicted.
-        seconds: of wall time.
-    """
-
-    subnetwork: SubNetwork
-    accuracy: float
-    latency_ms: float
-    evaluations: int
-    seconds: float
-
-
 def search(
-    space: SearchSpace,
-    cost: CostTensor,
-    budget_ms: float,
-    predictor: AccuracyPredictor,
-    rng: np.random.Generator,
-    settings: SearchSettings | None = None,
+    problem: Problem, rng: np.random.Generator, settings: SearchSettings | None = None
 ) -> SearchResult:
-    """Find the network of the highest predicted accuracy whose cost meets a budget.
+    """Find the network of the highest predicted accuracy that meets every limit of a problem.
 
     Evolution as in Once-for-All, on whole populations at once and with no child out of budget;
     then the best network of each context climbs by changes of one and two choices. To constrain
     the upper end of an interval instead of its middle, scale the cost.
 
     Args:
-        space: to search in.
-        cost: of its networks, in milliseconds.
-        budget_ms: what the cost of the result may be at most.
-        predictor: of the accuracy of its networks.
+        problem: what is wanted.
         rng: the only source of chance: the same state gives the same result.
         settings: ``SearchSettings()`` when left out.
 
     Raises:
-        BudgetError: the budget is no positive, finite number.
-        InfeasibleBudgetError: no network meets it; names the fastest, before any search.
+        BudgetError: a limit is no positive, finite number.
+        InfeasibleBudgetError: no network meets a limit; names that of the least cost, before any
+            search.
+        ContradictionError: no network was found that meets two limits together, or all.
 
     Source: Cai et al., Once-for-All, ICLR 2020, section 3.4.
     """
     started = time.perf_counter()
-    settings = settings or SearchSettings()
-    seed = np.array([check_budget(space, cost, budget_ms)], np.int16)
-    archive = Archive(predictor)
+    settings, space = settings or SearchSettings(), problem.space
+    seed = np.array([check(problem)], np.int16)
+    archive = Archive(problem.predictor)
     born, parents = _first_generation(space, seed, settings, rng), seed[:0]
     for _ in range(settings.generations):
-        affordable = born[cost.evaluate(born) <= budget_ms]
+        affordable = born[problem.meets(born)]
         fresh = archive.unseen(affordable)[: settings.population]
         parents = np.concatenate([parents, fresh])
         ranking = np.argsort(-archive.score(parents), kind="stable")
         parents = parents[ranking[: settings.parents]]
         born = _children(space, parents, settings, rng)
     champions = [
-        polish(space, cost, budget_ms, archive, champion)
+        polish(problem, archive, champion)
         for champion in _best_of_each_context(*archive.networks(space))
     ]
     finalists = np.array(champions, np.int16)
-    accuracies, latencies_ms = archive.score(finalists), cost.evaluate(finalists)
-    winner = int(np.lexsort([latencies_ms, -accuracies])[0])
+    accuracies, costs = archive.score(finalists), problem.costs(finalists)
+    winner = int(np.lexsort([*costs.T[::-1], -accuracies])[0])
     return SearchResult(
         champions[winner],
         float(accuracies[winner]),
-        float(latencies_ms[winner]),
+        tuple(costs[winner].tolist()),
         len(archive.scores),
         time.perf_counter() - started,
     )

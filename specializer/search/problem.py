@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,27 @@ class Cost(Protocol):
 
     def evaluate(self, population: Population) -> NDArray[np.float64]:
         """Return each network's cost: (n,)."""
+        ...
+
+
+@runtime_checkable
+class PeakCost(Cost, Protocol):
+    """A cost that is the highest of what the parts of a network cost, not their sum.
+
+    A limit on it forbids choices, whatever stands beside them.
+    """
+
+    def allowed(self, most: float) -> NDArray[np.bool_]:
+        """Tell which choices a network that meets a limit may have.
+
+        Args:
+            most: that a network may cost.
+
+        Returns:
+            (contexts, slots, highest choice + 1), ``ABSENT`` included; all false in a context
+            none of whose networks meets the limit. A network meets it if and only if all its
+            choices are allowed.
+        """
         ...
 
 
@@ -35,6 +56,15 @@ class Limit:
     unit: str
     cost: Cost
     most: float
+
+    def within(self, most: float) -> Limit:
+        """Limit the same to something else."""
+        return replace(self, most=most)
+
+    @property
+    def text(self) -> str:
+        """Write it for people: ``latency on pi4 of at most 20 ms``."""
+        return f"{self.what} of at most {self.most:g} {self.unit}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,3 +87,8 @@ class Problem:
         for limit in self.limits:
             within &= limit.cost.evaluate(population) <= limit.most
         return within
+
+    def costs(self, population: Population) -> NDArray[np.float64]:
+        """Return what each network costs by each limit: (n, limits)."""
+        columns = [limit.cost.evaluate(population) for limit in self.limits]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(population), 0))

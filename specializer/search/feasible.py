@@ -1,0 +1,142 @@
+"""Whether any network meets all limits: found, or shown why not, before any search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from ...tables.errors import BudgetError, ContradictionError, InfeasibleBudgetError
+from ..cost import CostTensor
+from ..space import Population, SearchSpace, SubNetwork
+from .changes import changed, changes
+from .fastest import fastest
+from .problem import Cost, Limit, PeakCost, Problem
+from .sums import sums_of
+
+_ROUNDS = 200
+_WORDS = {"ms": "milliseconds"}
+
+
+def check(problem: Problem) -> SubNetwork:
+    """Return a network that meets every limit; where there is only one, that of the least cost.
+
+    Raises:
+        BudgetError: a limit is no positive, finite number.
+        InfeasibleBudgetError: no network meets one of the limits; names that of the least cost.
+        ContradictionError: networks meet each limit, but none was found that meets two together,
+            or all; says which, and whether none exists.
+    """
+    space, limits = problem.space, problem.limits
+    for limit in limits:
+        _check_alone(space, limit)
+    found, proven = _meet(space, limits)
+    if found is not None:
+        return found
+    for pair in combinations(limits, 2):
+        network, proven = _meet(space, pair)
+        if network is None:
+            raise _contradiction(space, pair, proven=proven)
+    raise _contradiction(space, limits, proven=proven)
+
+
+def least(space: SearchSpace, cost: Cost) -> SubNetwork:
+    """Find the network of the least cost: exactly for sums and peaks, else by descent."""
+    if isinstance(cost, CostTensor):
+        return fastest(space, cost)
+    if isinstance(cost, PeakCost):
+        return _lowest_peak(space, cost)
+    return _descend(space, cost)
+
+
+def _check_alone(space: SearchSpace, limit: Limit) -> None:
+    if not (math.isfinite(limit.most) and limit.most > 0):
+        unit = _WORDS.get(limit.unit, limit.unit)
+        kind = "budget" if limit.what == "latency" else f"limit of {limit.what}"
+        raise BudgetError(f"a {kind} is a positive number of {unit}, not {limit.most:g}")
+    network = least(space, limit.cost)
+    cost = _cost(limit.cost, network)
+    if not cost <= limit.most:
+        raise InfeasibleBudgetError(
+            space.name, limit.what, limit.unit, limit.most, space.text(network), cost
+        )
+
+
+def _meet(space: SearchSpace, limits: Sequence[Limit]) -> tuple[SubNetwork | None, bool]:
+    """Look for a network that meets all limits; tell whether the answer is proven.
+
+    Whatever meets all limits also meets any weighted mean of them, so a mean that even its own
+    best network exceeds proves that there is none. Weights grow on the limits that are exceeded.
+
+    Source: Plotkin, Shmoys and Tardos, Fast approximation algorithms for fractional packing and
+    covering problems, Mathematics of Operations Research 20, 1995, section 2.
+    """
+    for limit in limits:
+        if _all_met(limits, network := least(space, limit.cost)):
+            return network, True
+    sums = sums_of(space, limits)
+    weights = np.full(len(sums.fixed), 1 / len(sums.fixed))
+    for step in range(1, _ROUNDS + 1):
+        mean = sums.weighted(weights)
+        network = fastest(space, mean)
+        if _all_met(limits, network):
+            return network, True
+        if not _cost(mean, network) <= 1 + 1e-9:
+            return None, True
+        unit = np.eye(len(weights))
+        loads = np.array([_cost(sums.weighted(row), network) for row in unit])
+        weights = weights * np.exp((loads - 1) / math.sqrt(step))
+        weights /= weights.sum()
+    return None, False
+
+
+def _contradiction(
+    space: SearchSpace, limits: Sequence[Limit], *, proven: bool
+) -> ContradictionError:
+    texts = [limit.text for limit in limits]
+    return ContradictionError(space.name, texts, proven=proven, advice="raise one of them")
+
+
+def _all_met(limits: Sequence[Limit], network: SubNetwork) -> bool:
+    return all(_cost(limit.cost, network) <= limit.most for limit in limits)
+
+
+def _cost(cost: Cost, network: SubNetwork) -> float:
+    return float(cost.evaluate(np.array([network], np.int16))[0])
+
+
+def _lowest_peak(space: SearchSpace, cost: PeakCost) -> SubNetwork:
+    """Halve the interval in which the lowest peak lies."""
+    network = space.smallest
+    low, high = 0.0, _cost(cost, network)
+    while high - low > 1e-9 * high:
+        middle = (low + high) / 2
+        sums = sums_of(space, [Limit("", "", cost, middle)])
+        within = fastest(space, sums.weighted(np.ones(1)))
+        if (peak := _cost(cost, within)) <= middle:
+            network, high = within, peak
+        else:
+            low = middle
+    return network
+
+
+def _descend(space: SearchSpace, cost: Cost) -> SubNetwork:
+    """Take the best single change until none helps, from the smallest network of each context."""
+    ends = [
+        _descended(space, cost, (context, *space.smallest[1:]))
+        for context in range(len(space.contexts))
+    ]
+    return min(ends, key=lambda network: _cost(cost, network))
+
+
+def _descended(space: SearchSpace, cost: Cost, network: SubNetwork) -> SubNetwork:
+    current: Population = np.array([network], np.int16)
+    positions, values = changes(space)
+    while True:
+        tried = changed(space, current, positions[:, None], values[:, None])
+        costs = cost.evaluate(tried)
+        if not costs.min() < cost.evaluate(current)[0]:
+            return tuple(current[0].tolist())
+        current = tried[[int(costs.argmin())]]
