@@ -22,8 +22,9 @@ from .space import SubNetwork
 from .supernets.elastic import ElasticMobileNetV3
 from .supernets.mobilenet_v3 import BATCH_NORM_EPS, MobileNetV3
 
-FORMAT = 2
-"""Version 1 did not tell by which rows of the table a latency was predicted."""
+FORMAT = 3
+"""Version 1 did not tell by which rows of the table a latency was predicted; version 2 knew one
+device and no limit but that on latency."""
 DESCRIPTION, WEIGHTS = "specialization.json", "network.safetensors"
 _AGAIN = "make it again with: sartor specialize"
 
