@@ -43,13 +43,12 @@ def show_front(
     else:
         print_table(
             f"Best networks of {front.title}",
-            ("ms", "up to ms", "accuracy", "M mult-adds", "M params", "MB memory", "sub-network"),
+            ("ms", "up to ms", "accuracy", "M mult-adds", "M params", "MB memory"),
             (
                 (
                     *(f"{one.latency.latency_ms:.2f}", f"{one.latency.high_ms:.2f}"),
                     *(f"{one.accuracy:.1%}", f"{one.multiply_adds / 1e6:.0f}"),
                     *(f"{one.parameters / 1e6:.1f}", f"{one.memory_bytes / 1e6:.2f}"),
-                    one.subnetwork,
                 )
                 for one in front.points
             ),
