@@ -13,7 +13,7 @@ from .evolution import SearchSettings, search
 from .fastest import fastest
 from .problem import Limit, Problem
 
-_SETTINGS = SearchSettings(generations=40)
+_SETTINGS = SearchSettings(generations=3)
 _TRIES = 5
 
 

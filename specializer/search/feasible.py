@@ -8,15 +8,22 @@ from itertools import combinations
 
 import numpy as np
 
-from ...tables.errors import BudgetError, ContradictionError, InfeasibleBudgetError
+from ...tables.errors import (
+    BudgetError,
+    ContradictionError,
+    InfeasibleBudgetError,
+    rounded_up,
+)
 from ..cost import CostTensor
 from ..space import Population, SearchSpace, SubNetwork
 from .changes import changed, changes
+from .exact import Optimum, solve
 from .fastest import fastest
-from .problem import Cost, Limit, PeakCost, Problem
+from .problem import Cost, Limit, PeakCost, Problem, meets
 from .sums import sums_of
+from .worth import Worth
 
-_ROUNDS = 200
+_MUCH = 1e6
 _WORDS = {"ms": "milliseconds"}
 
 
@@ -64,43 +71,69 @@ def _check_alone(space: SearchSpace, limit: Limit) -> None:
         )
 
 
-def _meet(space: SearchSpace, limits: Sequence[Limit]) -> tuple[SubNetwork | None, bool]:
-    """Look for a network that meets all limits; tell whether the answer is proven.
+def cheapest(space: SearchSpace, limit: Limit, others: Sequence[Limit]) -> Optimum:
+    """Find the network of the least cost that meets some other limits.
 
-    Whatever meets all limits also meets any weighted mean of them, so a mean that even its own
-    best network exceeds proves that there is none. Weights grow on the limits that are exceeded.
+    Args:
+        space: to search in.
+        limit: on a sum; only its cost counts.
+        others: to be met.
 
-    Source: Plotkin, Shmoys and Tardos, Fast approximation algorithms for fractional packing and
-    covering problems, Mathematics of Operations Research 20, 1995, section 2.
+    Returns:
+        ``worth`` and ``bound`` are of minus the sum that the cost grows with, in parts of what the
+        limit allows.
     """
+    sums = sums_of(space, [limit])
+    known = np.isfinite(sums.choice[0])
+    worth = Worth(
+        -np.where(np.isfinite(sums.fixed[0]), sums.fixed[0], 0.0),
+        -np.where(known, sums.choice[0], 0.0),
+    )
+    hardly_limited = limit.within(_MUCH * limit.most)  # forbids what has no finite cost
+    return solve(space, (*others, hardly_limited), worth)
+
+
+def _meet(space: SearchSpace, limits: Sequence[Limit]) -> tuple[SubNetwork | None, bool]:
+    """Look for a network that meets all limits; tell whether the answer is proven."""
     for limit in limits:
         if _all_met(limits, network := least(space, limit.cost)):
             return network, True
-    sums = sums_of(space, limits)
-    weights = np.full(len(sums.fixed), 1 / len(sums.fixed))
-    for step in range(1, _ROUNDS + 1):
-        mean = sums.weighted(weights)
-        network = fastest(space, mean)
-        if _all_met(limits, network):
-            return network, True
-        if not _cost(mean, network) <= 1 + 1e-9:
-            return None, True
-        unit = np.eye(len(weights))
-        loads = np.array([_cost(sums.weighted(row), network) for row in unit])
-        weights = weights * np.exp((loads - 1) / math.sqrt(step))
-        weights /= weights.sum()
-    return None, False
+    sums = [limit for limit in limits if isinstance(limit.cost, CostTensor)]
+    if not sums:
+        within = sums_of(space, limits)
+        mean = within.weighted(np.ones(1))
+        found = _all_met(limits, network := fastest(space, mean))
+        return (network if found else None), found or not _cost(mean, network) <= 1
+    optimum = cheapest(space, sums[0], [limit for limit in limits if limit is not sums[0]])
+    if optimum.subnetwork is not None and _all_met(limits, optimum.subnetwork):
+        return optimum.subnetwork, True
+    return None, optimum.bound == optimum.worth or optimum.bound < -1
 
 
 def _contradiction(
     space: SearchSpace, limits: Sequence[Limit], *, proven: bool
 ) -> ContradictionError:
     texts = [limit.text for limit in limits]
-    return ContradictionError(space.name, texts, proven=proven, advice="raise one of them")
+    return ContradictionError(
+        space.name, texts, proven=proven, advice=_advice(space, limits) or "raise one of them"
+    )
+
+
+def _advice(space: SearchSpace, limits: Sequence[Limit]) -> str:
+    """Say what the other limits leave possible, of the first limit for which that can be told."""
+    for limit in limits:
+        others = [other for other in limits if other is not limit]
+        if isinstance(limit.cost, CostTensor):
+            network = cheapest(space, limit, others).subnetwork
+            if network is not None:
+                needed = rounded_up(_cost(limit.cost, network))
+                rest = " and ".join(other.text for other in others)
+                return f"with {rest}, allow {limit.what} of {needed} {limit.unit}"
+    return ""
 
 
 def _all_met(limits: Sequence[Limit], network: SubNetwork) -> bool:
-    return all(_cost(limit.cost, network) <= limit.most for limit in limits)
+    return bool(meets(limits, np.array([network], np.int16))[0])
 
 
 def _cost(cost: Cost, network: SubNetwork) -> float:

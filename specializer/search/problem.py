@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -83,12 +84,17 @@ class Problem:
 
     def meets(self, population: Population) -> NDArray[np.bool_]:
         """Tell whether each network meets every limit: (n,)."""
-        within = np.ones(len(population), bool)
-        for limit in self.limits:
-            within &= limit.cost.evaluate(population) <= limit.most
-        return within
+        return meets(self.limits, population)
 
     def costs(self, population: Population) -> NDArray[np.float64]:
         """Return what each network costs by each limit: (n, limits)."""
         columns = [limit.cost.evaluate(population) for limit in self.limits]
         return np.stack(columns, axis=1) if columns else np.zeros((len(population), 0))
+
+
+def meets(limits: Sequence[Limit], population: Population) -> NDArray[np.bool_]:
+    """Tell whether each network meets every one of some limits: (n,)."""
+    within = np.ones(len(population), bool)
+    for limit in limits:
+        within &= limit.cost.evaluate(population) <= limit.most
+    return within
