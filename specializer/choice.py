@@ -120,6 +120,8 @@ class Search:
         fastest_ms: predicted latency of the supernet's fastest sub-network.
         largest_ms: predicted latency of its largest one.
         front: (predicted latency in ms, predicted top-1) of the best networks for other budgets.
+        accuracy_bound: proven: no network within the limits has a higher predicted accuracy, 0–1.
+            None where nothing could be proven, or an older Sartor searched.
     """
 
     seed: int
@@ -128,6 +130,7 @@ class Search:
     fastest_ms: float
     largest_ms: float
     front: tuple[tuple[float, float], ...]
+    accuracy_bound: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import dropwhile
 from pathlib import Path
 
 import numpy as np
 
-from ..tables.errors import CheckpointError, ContradictionError
+from ..tables.errors import BudgetError, CheckpointError
 from ..tables.table import LatencyTable
 from .accuracy.predictor import AccuracyPredictor, MlpPredictor
 from .aim import Aim
@@ -26,7 +25,6 @@ from .network import Network
 from .recalibrate import recalibrate
 from .reference import load_reference, recalibrate_synthetically
 from .search.evolution import search
-from .search.feasible import check
 from .search.front import pareto_front
 from .search.problem import Limit, Problem
 from .search.result import SearchResult
@@ -42,11 +40,21 @@ class Budget:
 
     Attributes:
         aim: the device, by its table.
-        most_ms: that the upper end of the predicted interval has to keep to.
+        most_ms: that the upper end of the predicted interval has to keep to; infinite for the whole
+            of a front.
+
+    Raises:
+        BudgetError: that is no positive number.
     """
 
     aim: Aim
     most_ms: float
+
+    def __post_init__(self) -> None:
+        if not self.most_ms > 0:
+            raise BudgetError(
+                f"a budget is a positive number of milliseconds, not {self.most_ms:g}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,16 +210,7 @@ class Specializer:
         Raises:
             BudgetError: as ``search``.
         """
-        problem, aim = self.problem(demand), demand.budgets[0].aim
-        if not math.isinf(most_ms := demand.budgets[0].most_ms):
-            check(problem)
-        low_ms, high_ms = aim.bound_ms(aim.fastest), aim.bound_ms(aim.largest)
-        high_ms = max(low_ms, min(high_ms, most_ms))
-        budgets_ms = np.geomspace(low_ms, high_ms, points).clip(low_ms, high_ms).tolist()
-        # Networks of so small a latency may all take too much of something else.
-        met = list(dropwhile(lambda most_ms: not _can_be_met(problem, most_ms), budgets_ms))
-        rng = np.random.default_rng(seed)
-        return pareto_front(problem, rng, budgets=met or budgets_ms[-1:])
+        return pareto_front(self.problem(demand), np.random.default_rng(seed), points)
 
     def _account(self, found: SearchResult, demand: Demand, seed: int) -> Search:
         """Put what a search found among what it could have found."""
@@ -225,6 +224,7 @@ class Specializer:
             fastest_ms=aim.latency_ms(aim.fastest),
             largest_ms=aim.latency_ms(aim.largest),
             front=tuple((aim.latency_ms(best.subnetwork), best.accuracy) for best in front),
+            accuracy_bound=found.accuracy_bound,
         )
 
     def _recalibrated(self, subnetwork: SubNetwork, data: Path | None, seed: int) -> Network:
@@ -241,16 +241,6 @@ class Specializer:
         return recalibrate_synthetically(
             family, subnetwork, images, reference, reference_of=family.whole.supernet
         )
-
-
-def _can_be_met(problem: Problem, most: float) -> bool:
-    """Tell whether any network meets a problem's limits, the first of them changed."""
-    first, *others = problem.limits
-    try:
-        check(replace(problem, limits=(first.within(most), *others)))
-    except ContradictionError:
-        return False
-    return True
 
 
 def _accuracy(network: Network, predicted: float, folder: ImageFolder | None) -> Accuracy:

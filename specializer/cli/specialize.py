@@ -276,11 +276,21 @@ def _facts(choice: Choice) -> dict[str, object]:
         **budget_facts(choice),
         **limit_facts(choice),
         "fastest, largest": f"{search.fastest_ms:.2f} ms, {search.largest_ms:.2f} ms",
-        "predicted accuracy": f"{accuracy.predicted:.1%}",
+        "predicted accuracy": f"{accuracy.predicted:.1%}{_proof(choice)}",
         "measured accuracy": measured,
         "size": size_text(choice),
         "recalibrated with": choice.recalibrated_with,
     }
+
+
+def _proof(choice: Choice) -> str:
+    """Say how much better another network could be predicted to be, where that is known."""
+    bound = choice.search.accuracy_bound
+    if bound is None:
+        return ""
+    if bound <= choice.accuracy.predicted:
+        return ", the highest of all within the limits"
+    return f", and none within the limits has more than {bound:.1%}"
 
 
 def _print_each(folders: list[Path], choices: list[Choice], *, as_json: bool) -> None:

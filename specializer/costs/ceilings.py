@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ...profiler.runtimes import RUNTIMES, Runtime
 from ...tables.curve import Curve
+from ...tables.errors import BudgetError
 from ..choice import model_file, size_of
 from ..cost import CostTensor
 from ..search.problem import Limit
@@ -18,6 +20,8 @@ from .peak import PeakTensor, compile_peak
 
 MILLION = 1e6
 """Also the bytes of a MB."""
+
+MEMORY = "activation memory"
 
 _MILLIONTH = Curve((MILLION,), (1.0,))
 
@@ -31,12 +35,25 @@ class Ceilings:
         parameters: number of weights, BatchNorm folded.
         memory_mb: peak memory of activations, in 10⁶ bytes.
         file_mb: size of the model's file, in 10⁶ bytes.
+
+    Raises:
+        BudgetError: one of them is no positive, finite number.
     """
 
     multiply_adds: float | None = None
     parameters: float | None = None
     memory_mb: float | None = None
     file_mb: float | None = None
+
+    def __post_init__(self) -> None:
+        for what, unit, most in (
+            ("multiply-adds", "multiply-adds", self.multiply_adds),
+            ("parameters", "weights", self.parameters),
+            (MEMORY, "MB", self.memory_mb),
+            ("the size of a file", "MB", self.file_mb),
+        ):
+            if most is not None and not (math.isfinite(most) and most > 0):
+                raise BudgetError(f"a limit of {what} is a positive number of {unit}, not {most:g}")
 
 
 @dataclass(frozen=True)
@@ -89,7 +106,7 @@ class Costs:
         if (most := ceilings.parameters) is not None:
             yield Limit("parameters", "M", self.parameters, _MILLIONTH.at(most))
         if (most := ceilings.memory_mb) is not None:
-            yield Limit("activation memory", "MB", self.memory, most)
+            yield Limit(MEMORY, "MB", self.memory, most)
         if (most := ceilings.file_mb) is not None:
             for suffix, runtime in {runtime.suffix: runtime for runtime in runtimes}.items():
                 yield Limit(size_of(model_file(suffix)), "MB", self.file_size(runtime), most)

@@ -12,7 +12,7 @@ import pytest
 
 from sartor.specializer.choice import Choice
 from sartor.specializer.specialization import load_choice, load_specialization
-from sartor.tables import Condition, LatencyTable, Operator, Store
+from sartor.tables import Condition, LatencyTable, Operator, Store, Subject
 from sartor.tables.estimate import Transfer
 
 from .chain import SPEC, Finished, sartor, write_photos, write_supernet
@@ -48,13 +48,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def estimated(table: LatencyTable) -> LatencyTable:
     """The same operators as estimates, one of them missing."""
     _, *operators = table.latencies_ms
-    transfer = Transfer.of(
-        ["note10"],
-        -0.001,
-        0.05,
-        {one: table.latencies_ms[one] for one in operators}
-        | {one.network: 1.1 * one.measurement.median_ms for one in table.networks},
-    )
+    latencies_ms: dict[Subject, float] = {one: table.latencies_ms[one] for one in operators}
+    latencies_ms |= {one.network: 1.1 * one.measurement.median_ms for one in table.networks}
+    transfer = Transfer.of(["note10"], -0.001, 0.05, latencies_ms)
     kept = {one: windows for one, windows in table.windows.items() if one not in table.rows}
     return LatencyTable.from_windows("guessed", table.provenance, kept, {}, transfer=transfer)
 

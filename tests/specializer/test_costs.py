@@ -144,7 +144,7 @@ def arena_bytes(graph: Graph) -> int:
         for start, view in zip(starts, views, strict=True)
         if not stored <= start < stored + len(content)
     ]
-    return max(end for _, end in spans) - min(start for start, _ in spans)
+    return int(max(end for _, end in spans) - min(start for start, _ in spans))
 
 
 def test_a_runtime_takes_at_least_as_much_and_at_most_about_twice() -> None:

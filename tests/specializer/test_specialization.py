@@ -150,6 +150,7 @@ def test_descriptions_of_older_formats_know_less(saved: Path) -> None:
     for new in ("also", "limits", "memory_bytes"):
         del document[new]
     del document["target"]["confidence"]
+    del document["search"]["accuracy_bound"]
     path.write_text(json.dumps(document | {"format": 2}))
     older = replace(CHOICE, also=(), limits=(), memory_bytes=None)
     assert load_choice(saved) == older
