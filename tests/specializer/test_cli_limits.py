@@ -155,6 +155,25 @@ def test_one_network_fits_several_devices(folder: Path, tmp_path: Path) -> None:
     assert "budget by pi4" in printed
 
 
+def test_each_file_is_judged_by_the_budget_of_its_own_runtime(folder: Path, tmp_path: Path) -> None:
+    """With two tables of this very machine, one of each runtime."""
+    out, store = tmp_path / "out", tmp_path / "tables.sqlite"
+    with Store.open(folder / "tables.sqlite") as opened, Store.open(store) as copy:
+        for name in ("note10", "pi4"):
+            table = opened.load(name)
+            copy.add(replace(table, provenance=replace(table.provenance, device="local")))
+    budgets_ms = {"litert": 1000.0, "onnxruntime": 2000.0}
+    choice_of(
+        folder,
+        out,
+        *("--store", store, "--target", "note10=1000ms", "--target", "pi4=2000ms"),
+    )
+    assert sartor("export", out).exit_code == 0
+    report = sartor("verify", out, "--passes", 2, "--json").document
+    assert {proof["runtime"]: proof["budget_ms"] for proof in report["proofs"]} == budgets_ms
+    assert (out / "report.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_one_network_for_each_device(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     targets = ("--target", "note10=1000ms", "--target", "pi4=2ms")
