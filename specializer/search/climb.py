@@ -135,10 +135,9 @@ class _Moves:
     room: Floats
 
 
-def _current(tables: NDArray[np.generic], population: Population) -> Tables:
+def _current(tables: Tables, population: Population) -> Tables:
     """Read off what each network has: (n, 1 + slots, 1)."""
-    current: Tables = np.take_along_axis(tables, population[:, :, None].astype(np.intp), axis=2)
-    return current
+    return np.take_along_axis(tables, population[:, :, None].astype(np.intp), axis=2)
 
 
 def _load(sums: Sums, population: Population) -> Floats:

@@ -48,4 +48,5 @@ def worth_of(space: SearchSpace, weights: NDArray[np.floating], level: float) ->
     for slot, (start, count) in enumerate(zip(starts, counts, strict=False)):
         choice[slot, 1 : count + 1] = weights[start : start + count]
     contexts = len(space.contexts)
-    return Worth(weights[:contexts] + level, np.broadcast_to(choice, (contexts, *choice.shape)))
+    fixed = level + weights[:contexts].astype(np.float64)
+    return Worth(fixed, np.broadcast_to(choice, (contexts, *choice.shape)))
