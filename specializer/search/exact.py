@@ -16,7 +16,8 @@ from .worth import Worth
 
 _PRICE_STEPS = 60
 _LABELS = 50_000
-"""Beginnings of networks that are kept at a time; whatever else is dropped loosens the bound."""
+"""Beginnings of networks that are kept at a time; whatever else is dropped loosens the bound. By
+the square of the limits fewer: the more there are, the less often does one dominate another."""
 _PIVOTS = 64
 _TINY = 1e-12
 """Below any difference in worth or load that means anything."""
@@ -172,7 +173,7 @@ def _branch(
         np.zeros((1, slots), np.int16),
         np.ones(1, bool),
     )
-    dropped = -np.inf
+    dropped, most = -np.inf, _LABELS // len(costs) ** 2
     for slot in range(slots):
         if layout.starts[slot]:
             labels = _Labels(labels.worth, labels.load, labels.choices, labels.open | True)
@@ -184,10 +185,10 @@ def _branch(
         labels, bound = labels[hopeful], bound[hopeful]
         kept = _undominated(labels, bound)
         labels, bound = labels[kept], bound[kept]
-        if len(bound) > _LABELS:
+        if len(bound) > most:
             order = np.argsort(-bound, kind="stable")
-            dropped = max(dropped, float(bound[order[_LABELS]]))
-            labels = labels[order[:_LABELS]]
+            dropped = max(dropped, float(bound[order[most]]))
+            labels = labels[order[:most]]
     population = np.concatenate(
         [np.full((len(labels.worth), 1), context, np.int16), labels.choices], axis=1
     )
