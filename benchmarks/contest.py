@@ -149,7 +149,7 @@ def spread_budgets(specializer: Specializer, count: int, seed: int) -> list[floa
     space, bound = specializer.spec.space, specializer.latency_bound
     ends = np.array([fastest(space, bound), space.largest], np.int16)
     fastest_ms, largest_ms = bound.evaluate(ends).tolist()
-    best_ms = specializer.search(largest_ms, seed).latency_ms
+    (best_ms,) = specializer.search(largest_ms, seed).costs
     return geometric_budgets(fastest_ms, best_ms, count)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,9 +27,11 @@ from .latency import PredictedLatency, compile_latency
 from .network import Network
 from .recalibrate import recalibrate
 from .reference import load_reference, recalibrate_synthetically
-from .search.evolution import SearchResult, search
+from .search.evolution import search
 from .search.fastest import fastest, largest
 from .search.front import pareto_front
+from .search.problem import Limit, Problem
+from .search.result import SearchResult
 from .shipped import SupernetFiles, find_supernet, lasting_name
 from .space import SubNetwork
 from .specialization import Specialization
@@ -167,8 +170,12 @@ class Specializer:
             BudgetError: the budget is no positive number.
             InfeasibleBudgetError: no sub-network is that fast; names the fastest.
         """
-        rng = np.random.default_rng(seed)
-        return search(self.spec.space, self.latency_bound, budget_ms, self.predictor, rng)
+        return search(self.problem(budget_ms), np.random.default_rng(seed))
+
+    def problem(self, budget_ms: float) -> Problem:
+        """Ask for the most accurate sub-network whose interval ends within the budget."""
+        limit = Limit("latency", "ms", self.latency_bound, budget_ms)
+        return Problem(self.spec.space, self.predictor, (limit,))
 
     def realize(
         self, found: SearchResult, budget_ms: float, seed: int, data: Path | None
@@ -205,7 +212,7 @@ class Specializer:
     def _account(self, found: SearchResult, seed: int) -> Search:
         """Put what a search found among what it could have found."""
         space, bound = self.spec.space, self.latency_bound
-        front = pareto_front(space, bound, self.predictor, seed)
+        front = pareto_front(self.problem(math.inf), np.random.default_rng(seed))
         return Search(
             seed=seed,
             seconds=found.seconds,

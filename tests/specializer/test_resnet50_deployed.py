@@ -19,7 +19,8 @@ from sartor.specializer.export import export
 from sartor.specializer.extract import extract
 from sartor.specializer.network import Network
 from sartor.specializer.recalibrate import recalibrate
-from sartor.specializer.search.evolution import SearchSettings, search
+from sartor.specializer.search.evolution import search
+from sartor.specializer.search.problem import Limit, Problem
 from sartor.specializer.shipped import ACCURACY, CALIBRATION, part_of
 from sartor.specializer.specialization import load_specialization
 from sartor.specializer.specialize import Specializer
@@ -48,9 +49,9 @@ def network(request: pytest.FixtureRequest) -> Network:
         cost = compile_cost(SPEC, lambda operator: 0.001 + multiply_adds(operator) / 1e8)
         ends = np.array([space.smallest, space.largest], np.int16)
         budget_ms = float(cost.evaluate(ends).mean())
-        brief = SearchSettings(generations=5)
-        found = search(space, cost, budget_ms, random_predictor(space, rng), rng, brief)
-        subnetwork = found.subnetwork
+        limits = (Limit("latency", "ms", cost, budget_ms),)
+        problem = Problem(space, random_predictor(space, rng, hidden=(20,)), limits)
+        subnetwork = search(problem, rng).subnetwork
     supernet = ElasticSupernet(SPEC)
     randomise(supernet)
     extracted = extract(supernet, subnetwork)

@@ -16,7 +16,8 @@ from sartor.specializer.accuracy.predictor import MlpPredictor, _description
 from sartor.specializer.latency import compile_latency
 from sartor.specializer.reference import reference_subnetworks
 from sartor.specializer.region import dimensions, extremes, split
-from sartor.specializer.search.evolution import SearchSettings, search
+from sartor.specializer.search.evolution import search
+from sartor.specializer.search.problem import Limit, Problem
 from sartor.specializer.space import HEAD, STEM, Axis, SearchSpace, Slot
 from sartor.specializer.supernets.resnet50 import ResNet50
 from sartor.tables.errors import FormatError, MissingOperatorError
@@ -125,8 +126,8 @@ def test_the_optimum_of_a_small_space_is_found(space: SearchSpace, seed: int, sh
     networks = every_network(space)
     costs, accuracies = cost.evaluate(networks), predictor.predict(networks)
     budget_ms = float(costs.min() + share * np.ptp(costs))
-    brief = SearchSettings(population=50, generations=10, parents=50)
-    result = search(space, cost, budget_ms, predictor, rng, brief)
+    problem = Problem(space, predictor, (Limit("latency", "ms", cost, budget_ms),))
+    result = search(problem, rng)
     assert result.accuracy == pytest.approx(accuracies[costs <= budget_ms].max(), abs=1e-6)
 
 
