@@ -24,6 +24,10 @@ class Worth:
     fixed: NDArray[np.float64]
     choice: NDArray[np.float64]
 
+    def at(self, contexts: NDArray[np.intp]) -> Worth:
+        """Return the same of some contexts."""
+        return Worth(self.fixed[contexts], self.choice[contexts])
+
 
 def additive_worth(space: SearchSpace, predictor: AccuracyPredictor) -> Worth | None:
     """Take a linear predictor apart, as ``fit_ridge`` makes them; None for any other."""
