@@ -119,16 +119,20 @@ def test_features_of_one_network_by_hand() -> None:
 
 
 @settings(max_examples=30)
-@given(spaces_of_axes(), seeds, st.floats(0, 1))
-def test_the_optimum_of_a_small_space_is_found(space: SearchSpace, seed: int, share: float) -> None:
+@given(spaces_of_axes(), seeds, st.floats(0, 1), st.sampled_from([(), (6,)]))
+def test_the_optimum_of_a_small_space_is_found(
+    space: SearchSpace, seed: int, share: float, hidden: tuple[int, ...]
+) -> None:
     rng = np.random.default_rng(seed)
-    cost, predictor = random_cost(space, rng), random_predictor(space, rng, hidden=(6,))
+    cost, predictor = random_cost(space, rng), random_predictor(space, rng, hidden)
     networks = every_network(space)
     costs, accuracies = cost.evaluate(networks), predictor.predict(networks)
     budget_ms = float(costs.min() + share * np.ptp(costs))
     problem = Problem(space, predictor, (Limit("latency", "ms", cost, budget_ms),))
     result = search(problem, rng)
     assert result.accuracy == pytest.approx(accuracies[costs <= budget_ms].max(), abs=1e-6)
+    if not hidden:
+        assert result.accuracy_bound == pytest.approx(result.accuracy, abs=1e-6)
 
 
 def test_a_predictor_is_of_one_space_and_its_axes(tmp_path: Path) -> None:
