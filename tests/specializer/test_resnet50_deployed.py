@@ -24,7 +24,6 @@ from sartor.specializer.search.problem import Limit, Problem
 from sartor.specializer.shipped import ACCURACY, CALIBRATION, part_of
 from sartor.specializer.specialization import load_specialization
 from sartor.specializer.specialize import Specializer
-from sartor.specializer.supernets.elastic import ElasticSupernet
 from sartor.specializer.supernets.resnet50 import ResNet50
 from sartor.tables.dtypes import graph_with_dtype
 from sartor.tables.kinds import multiply_adds
@@ -33,7 +32,7 @@ from ..profiler.test_writers import delegated_and_kinds, run_litert, run_onnxrun
 from ..profiler.test_writers_dtypes import optimised
 from .chain import random_image
 from .made_up_tables import made_up_table, plain_us
-from .torch_tools import random_images, randomise, relative_difference
+from .torch_tools import random_images, random_supernet, relative_difference
 from .toy import random_predictor
 
 SPEC = ResNet50(0.25, 10, (64, 97))
@@ -52,9 +51,7 @@ def network(request: pytest.FixtureRequest) -> Network:
         limits = (Limit("latency", "ms", cost, budget_ms),)
         problem = Problem(space, random_predictor(space, rng, hidden=(20,)), limits)
         subnetwork = search(problem, rng).subnetwork
-    supernet = ElasticSupernet(SPEC)
-    randomise(supernet)
-    extracted = extract(supernet, subnetwork)
+    extracted = extract(random_supernet(SPEC), subnetwork)
     images = [random_image(97, rng) for _ in range(8)]
     return recalibrate(extracted, calibration_batches(images, extracted.resolution))
 
@@ -68,8 +65,7 @@ def test_the_files_compute_what_torch_computes(network: Network) -> None:
 
 
 def test_a_file_of_it_is_specialised_by_a_table(tmp_path: Path) -> None:
-    supernet, rng = ElasticSupernet(SPEC), np.random.default_rng(0)
-    randomise(supernet)
+    supernet, rng = random_supernet(SPEC), np.random.default_rng(0)
     path = tmp_path / "small.safetensors"
     save_supernet(Checkpoint("small", supernet, tuple("abcdefghij")), path)
     images = [random_image(SPEC.resolutions[-1], rng) for _ in range(40)]
