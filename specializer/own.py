@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,10 +101,11 @@ def check_graphs(spec: SupernetSpec) -> None:
             spec.head_graph(context),
         ]
         whole = spec.graph(subnetwork)
-        if [operator for part in parts for operator in part.operators] != list(whole.operators):
+        held = Counter(operator for part in parts for operator in part.operators)
+        if held != Counter(whole.operators):
             raise CheckpointError(
                 f"stem, blocks and head of {_text(spec, subnetwork)} do not hold the operators of "
-                "its graph, in order; mend stem_graph, block_graph, head_graph or graph"
+                "its graph; mend stem_graph, block_graph, head_graph or graph"
             )
         if whole.shapes[whole.output] != (spec.classes,):
             raise CheckpointError(

@@ -135,10 +135,9 @@ class _Moves:
     room: Floats
 
 
-def _current(tables: NDArray[np.generic], genes: Population) -> Tables:
+def _current(tables: Tables, genes: Population) -> Tables:
     """Read off what each network has: (n, axes + slots, 1)."""
-    current: Tables = np.take_along_axis(tables, genes[:, :, None].astype(np.intp), axis=2)
-    return current
+    return np.take_along_axis(tables, genes[:, :, None].astype(np.intp), axis=2)
 
 
 def _load(sums: Sums, population: Population) -> Floats:

@@ -82,20 +82,26 @@ def search(
     """
     started = time.perf_counter()
     settings, archive = settings or SearchSettings(), Archive(problem.predictor)
+    result = search_with(problem, archive, settings, rng)
+    return replace(result, seconds=time.perf_counter() - started)
+
+
+def search_with(
+    problem: Problem, archive: Archive, settings: SearchSettings, rng: np.random.Generator
+) -> SearchResult:
+    """Search as ``search`` does, scoring by an archive that shows afterwards what was looked at."""
     space, seed = problem.space, check(problem)
     worth = additive_worth(space, problem.predictor)
     if worth is not None:
         optimum = solve(space, problem.limits, worth, seed)
         result = finish(problem, archive, np.array([optimum.subnetwork], np.int16))
-        bound = result.accuracy + (optimum.bound - optimum.worth)
-        return replace(result, accuracy_bound=bound, seconds=time.perf_counter() - started)
+        return replace(result, accuracy_bound=result.accuracy + (optimum.bound - optimum.worth))
     start = first_generation(problem, seed, settings, rng)
     archive.score(start)
     evolved = evolve(make_climber(problem, archive, settings), start, settings, rng)
     best = evolved[: settings.finalists].tolist()
     finalists = [polish(problem, archive, tuple(network)) for network in best]
-    result = finish(problem, archive, np.array(finalists, np.int16))
-    return replace(result, seconds=time.perf_counter() - started)
+    return finish(problem, archive, np.array(finalists, np.int16))
 
 
 def finish(problem: Problem, archive: Archive, finalists: Population) -> SearchResult:

@@ -149,4 +149,4 @@ def _budgets(problem: Problem, points: int) -> list[float]:
             lowest = cheapest(space, axis.within(1.0), others).subnetwork or lowest
     low, high = axis.cost.evaluate(np.array([lowest, most], np.int16))
     high = max(low, min(high, axis.most))
-    return np.geomspace(low, high, points).clip(low, high).tolist()
+    return list(map(float, np.geomspace(low, high, points).clip(low, high)))

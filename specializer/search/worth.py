@@ -51,5 +51,5 @@ def worth_of(space: SearchSpace, weights: NDArray[np.floating], level: float) ->
     choice = np.zeros((len(counts), max(counts) + 1))
     for slot, (start, count) in enumerate(zip(starts, counts, strict=False)):
         choice[slot, 1 : count + 1] = weights[start : start + count]
-    fixed = weights[context_columns(space)].sum(axis=1) + level
+    fixed = level + weights[context_columns(space)].astype(np.float64).sum(axis=1)
     return Worth(fixed, np.broadcast_to(choice, (len(fixed), *choice.shape)))

@@ -97,14 +97,14 @@ class Hierarchical:
     def _kinds(self, place: int, contexts: Population, fillings: Population) -> list[int]:
         """Sort fillings of a stage by what they cost, or by their depth where nothing is a sum."""
         if self._cost is None:
-            return np.count_nonzero(fillings, axis=1).tolist()
+            return list(map(int, np.count_nonzero(fillings, axis=1)))
         stage = self._stages[place]
         costs = self._cost.choice[:, stage.start - 1 : stage.stop - 1]
         slots = np.arange(costs.shape[1])
         paid = costs[contexts[:, None], slots, fillings].sum(axis=1)
         most = np.where(np.isfinite(costs), costs, 0.0).max(axis=2).sum(axis=1)[contexts]
         shares = paid / np.maximum(most, np.finfo(float).tiny)
-        return np.clip(shares * _RANGES, 0, _RANGES - 1).astype(int).tolist()
+        return list(map(int, np.clip(shares * _RANGES, 0, _RANGES - 1)))
 
     def _crossed(self, count: int, rng: np.random.Generator) -> Population:
         space = self._problem.space

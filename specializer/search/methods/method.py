@@ -177,7 +177,8 @@ def mutated(space: SearchSpace, parents: Population, rng: np.random.Generator) -
     lowest, highest = space.gene_bounds
     rows, places = np.arange(len(genes)), rng.integers(genes.shape[1], size=len(genes))
     genes[rows, places] = rng.integers(highest[places].astype(np.intp) + 1)
-    return space.repair(space.networks(np.maximum(genes, lowest)))
+    allowed: Population = np.maximum(genes, lowest)
+    return space.repair(space.networks(allowed))
 
 
 def bred_within(

@@ -47,7 +47,7 @@ def _uniform_contexts(space: SearchSpace) -> list[int]:
     ]
     rows = np.zeros((len(places), len(places[0]) + len(space.slots)), np.int16)
     rows[:, : len(places[0])] = places
-    return space.networks(rows)[:, 0].tolist()
+    return [int(context) for context in space.networks(rows)[:, 0]]
 
 
 def _seeded(method: Callable[..., Method], problem: Problem) -> Method:
