@@ -62,7 +62,9 @@ def find_own(name: str) -> OwnSupernet:
             rules of supernets.
     """
     module, _, attribute = name.partition(":")
-    with _explained(f"importing {module}"), _folder_at_hand():
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)  # as with python -m
+    with _explained(f"importing {module}"):
         found = getattr(importlib.import_module(module), attribute)
     if not isinstance(found, OwnSupernet):
         raise CheckpointError(
@@ -146,13 +148,3 @@ def _explained(what: str) -> Iterator[None]:
         raise CheckpointError(
             f"{what} failed ({type(error).__name__}: {reason}); mend that module"
         ) from error
-
-
-@contextmanager
-def _folder_at_hand() -> Iterator[None]:
-    """Let modules of the current folder be found, as with ``python -m``."""
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        yield
-    finally:
-        sys.path.pop(0)

@@ -134,14 +134,14 @@ def test_published_names_in_every_spelling(
     state = random_supernet(small).state_dict()
     content: State = {spelling(name): value for name, value in state.items()}
     content["first_conv.bn.num_batches_tracked"] = torch.tensor(3)
-    path = tmp_path / "ofa_net.pth"
+    path = tmp_path / "ofa_net_w1.3"
     torch.save(
         {"state_dict": content} if wrapped else content,
         path,
         _use_new_zipfile_serialization=not legacy,
     )
     loaded = load_supernet(path)
-    assert (loaded.name, loaded.labels) == ("ofa_net", ("0", "1", "2"))
+    assert (loaded.name, loaded.labels) == ("ofa_net_w1.3", ("0", "1", "2"))
     published = replace(small, resolutions=PUBLISHED_RESOLUTIONS)
     assert loaded.supernet.spec == published
     got = loaded.supernet.state_dict()
