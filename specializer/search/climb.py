@@ -39,33 +39,31 @@ class Climber:
     archive: Archive
     tried: int = 40
 
-    def climb(self, population: Population) -> tuple[Population, Floats]:
-        """Let each network climb until no step helps.
+    def step(self, population: Population) -> tuple[Population, NDArray[np.bool_]]:
+        """Take one step with each network, where one helps.
 
         Of every network the most promising pairs of changes, and the most promising single ones,
-        are built; what a pair promises is the sum of what its changes do. Networks that meet on
-        their way go on as one.
+        are built; what a pair promises is the sum of what its changes do.
 
         Args:
             population: networks within the limits: (n, 1 + slots).
 
         Returns:
-            Where they end, at most n networks, and their scores.
+            Where they are then, in the same order, and whether each one has moved: (n,).
         """
-        arrived = [population[:0]]
-        while len(population):
-            level = self.archive.score(population)
-            built, owner = self._neighbours(population)
-            scores = self.archive.score(built)
-            best = np.full(len(population), -np.inf)
-            np.maximum.at(best, owner, scores)
-            climbs = best > level
-            arrived.append(population[~climbs])
-            winners = np.flatnonzero(scores == best[owner])
-            _, first = np.unique(owner[winners], return_index=True)
-            population = np.unique(built[winners[first]][climbs[owner[winners[first]]]], axis=0)
-        ends = np.unique(np.concatenate(arrived), axis=0)
-        return ends, self.archive.score(ends)
+        level = self.archive.score(population)
+        built, owner = self._neighbours(population)
+        scores = self.archive.score(built)
+        # By owner, and the highest score first; of equal ones the first that was built.
+        order = np.lexsort([-scores, owner])
+        owners, first = np.unique(owner[order], return_index=True)
+        best = order[first]
+        better = scores[best] > level[owners]
+        moved = np.zeros(len(population), bool)
+        moved[owners[better]] = True
+        stepped = population.copy()
+        stepped[owners[better]] = built[best[better]]
+        return stepped, moved
 
     def _neighbours(self, population: Population) -> tuple[Population, NDArray[np.intp]]:
         """Build the most promising neighbours within the limits; tell whose each is."""

@@ -28,9 +28,9 @@ class SearchSettings:
 
     Attributes:
         drawn: networks within the limits that are drawn and scored first.
-        population: the best networks so far, from which the next ones descend.
-        children: that each generation breeds.
-        generations: how many there are.
+        climbers: networks that climb at the same time.
+        population: the best networks that have arrived, from which the next ones descend.
+        children: that set out in all.
         mutation: chance of each choice of a child to be drawn anew.
         tried: changes of each network that are scored at each step of its climb.
         finalists: networks that are examined for improvements most thoroughly, at the end.
@@ -40,16 +40,16 @@ class SearchSettings:
     """
 
     drawn: int = 400
+    climbers: int = 40
     population: int = 20
-    children: int = 20
-    generations: int = 8
+    children: int = 320
     mutation: float = 0.05
-    tried: int = 40
+    tried: int = 12
     finalists: int = 2
 
     def __post_init__(self) -> None:
-        counts = (self.drawn, self.population, self.children, self.generations)
-        if min(*counts, self.tried, self.finalists) < 1 or not 0 < self.mutation <= 1:
+        counts = self.drawn, self.climbers, self.population, self.tried, self.finalists
+        if min(counts) < 1 or self.children < 0 or not 0 < self.mutation <= 1:
             raise FormatError(f"{self}: want counts of at least 1 and 0 < mutation <= 1")
 
 
@@ -149,11 +149,13 @@ def make_climber(problem: Problem, archive: Archive, settings: SearchSettings) -
 def evolve(
     climber: Climber, start: Population, settings: SearchSettings, rng: np.random.Generator
 ) -> Population:
-    """Let networks climb, then breed, let the children climb, and keep the best.
+    """Let networks climb, and children of the best of those that have arrived.
+
+    As soon as one network can climb no further, a child sets out in its place.
 
     Args:
         climber: scores and improves.
-        start: networks within the limits; as many of the best as are bred in two generations climb.
+        start: networks within the limits, of which the best climb first.
         settings: how long.
         rng: of children.
 
@@ -161,16 +163,20 @@ def evolve(
         The best ones, the best first.
     """
     archive, problem = climber.archive, climber.problem
-    elite, scores = climber.climb(_best(start, archive.score(start), 2 * settings.children))
-    for _ in range(settings.generations):
-        elite = _best(elite, scores, settings.population)
-        born = _children(problem, elite, settings, rng)
-        fresh = archive.unseen(born[problem.meets(born)])[: settings.children]
-        grown, _ = climber.climb(fresh)
-        climber.slopes.learn(archive)
-        elite = np.unique(np.concatenate([elite, grown]), axis=0)
-        scores = archive.score(elite)
-    return _best(elite, scores, settings.population)
+    going = _best(start, archive.score(start), settings.climbers)
+    elite, children = going[:0], settings.children
+    while len(going):
+        going, moved = climber.step(going)
+        arrived = np.unique(np.concatenate([elite, going[~moved]]), axis=0)
+        elite = _best(arrived, archive.score(arrived), settings.population)
+        going = np.unique(going[moved], axis=0)
+        wanted = min(settings.climbers - len(going), children)
+        if wanted and len(elite):
+            born = _children(problem, elite, wanted, settings, rng)
+            fresh = archive.unseen(born[problem.meets(born)])[:wanted]
+            children -= wanted
+            going = np.concatenate([going, fresh])
+    return elite
 
 
 def _best(population: Population, scores: Floats, count: int) -> Population:
@@ -178,10 +184,14 @@ def _best(population: Population, scores: Floats, count: int) -> Population:
 
 
 def _children(
-    problem: Problem, parents: Population, settings: SearchSettings, rng: np.random.Generator
+    problem: Problem,
+    parents: Population,
+    count: int,
+    settings: SearchSettings,
+    rng: np.random.Generator,
 ) -> Population:
     """Cross networks, each choice from either parent, and mutate; more than will be needed."""
-    space, count = problem.space, 4 * settings.children
+    space, count = problem.space, 4 * count
     mothers, fathers = space.genes(parents)[rng.integers(len(parents), size=(2, count))]
     crosses = np.where(rng.random(mothers.shape) < 0.5, mothers, fathers)
     changed = rng.random(mothers.shape) < settings.mutation

@@ -27,7 +27,7 @@ from .problem import Problem
 from .result import SearchResult
 from .worth import additive_worth
 
-SETTINGS = SearchSettings(drawn=200, population=16, children=12, generations=2, finalists=1)
+SETTINGS = SearchSettings(drawn=200, climbers=24, children=24, finalists=1)
 """Of each budget: most of what is known of one is also known of the next."""
 
 
@@ -89,7 +89,7 @@ def _sweep(
     climbers = [make_climber(problem, archive, settings) for problem, _ in feasible]
     pool = _Pool(climbers[0].problem, archive)
     for climber in (*climbers, *reversed(climbers)):
-        evolve(climber, pool.best(climber.problem, 2 * settings.children), settings, rng)
+        evolve(climber, pool.best(climber.problem, settings.climbers), settings, rng)
     return [
         finish(climber.problem, archive, pool.best(climber.problem, settings.finalists))
         for climber in climbers

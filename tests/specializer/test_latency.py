@@ -111,7 +111,7 @@ def test_a_published_table_is_searched_over_as_far_as_it_goes() -> None:
     everything = compile_latency(SPEC, published(rows([BLOCKS], range(3))))
     assert everything.cost.contexts == [0, 1, 2]
     (largest_ms,) = everything.cost.evaluate(np.array([(1, *space.largest[1:])], np.int16))
-    brief = SearchSettings(drawn=50, generations=2)
+    brief = SearchSettings(drawn=50, children=20)
     for budget_ms in (largest_ms / 2, 2 * largest_ms):
         rng = np.random.default_rng(2)
         best = search(Problem(space, predictor, (latency(found.bound, budget_ms),)), rng, brief)

@@ -21,7 +21,7 @@ from sartor.tables.kinds import multiply_adds
 from .toy import every_network, latency, random_cost, random_predictor, space_of, spaces
 
 MOBILE = MobileNetV3(classes=10, resolutions=(96, 128, 160))
-BRIEF = SearchSettings(drawn=100, children=10, generations=3)
+BRIEF = SearchSettings(drawn=100, climbers=10, children=40)
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -144,7 +144,7 @@ def test_polishing_exchanges_one_choice_for_another() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"population": 0}, {"generations": 0}, {"finalists": 0}, {"mutation": 0.0}]
+    "wrong", [{"population": 0}, {"children": -1}, {"finalists": 0}, {"mutation": 0.0}]
 )
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(FormatError, match="at least 1"):
