@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from sartor.specializer.accuracy.container import _description
 from sartor.specializer.accuracy.features import feature_starts, one_hot
-from sartor.specializer.accuracy.predictor import MlpPredictor, _description
+from sartor.specializer.accuracy.predictor import MlpPredictor
 from sartor.specializer.search.evolution import SearchSettings, search
 from sartor.specializer.space import HEAD, STEM, Axis, SearchSpace, Slot
 from sartor.tables.errors import FormatError
