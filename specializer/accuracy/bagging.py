@@ -13,7 +13,7 @@ from ..space import Population, SearchSpace
 from .adam import Adam
 from .denoise import Floats
 from .ensemble import Ensemble
-from .standard import Arrays32, Inputs
+from .inputs import Arrays32, Inputs
 
 _MEMBERS, _UNITS = 8, 24
 _STEPS = 250
