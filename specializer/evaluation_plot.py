@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .accuracy.fit import Fit
+from .accuracy.predictor import StoredPredictor
 from .accuracy.quality import Quality
 from .evaluation_table import Evaluations
 from .space import SearchSpace
@@ -17,7 +18,7 @@ from .space import SearchSpace
 def evaluation_png(
     space: SearchSpace,
     evaluations: Evaluations,
-    fit: Fit,
+    fit: Fit[StoredPredictor],
     curve: Sequence[Quality],
 ) -> bytes:
     """Draw predicted against measured accuracies, and the learning curve, as a PNG file."""

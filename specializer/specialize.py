@@ -15,7 +15,8 @@ from ..tables.errors import CheckpointError, MissingOperatorError
 from ..tables.estimator import standings
 from ..tables.granularity import OPERATORS
 from ..tables.table import LatencyTable
-from .accuracy.predictor import AccuracyPredictor, MlpPredictor
+from .accuracy.predictor import AccuracyPredictor
+from .accuracy.stored import load_predictor
 from .calibration_set import calibration_batches, folder_images, synthetic_images
 from .choice import Accuracy, Choice, Origin, Search, Target
 from .cost import CostTensor
@@ -83,7 +84,7 @@ class Specializer:
                 f"{self.called} has no accuracy predictor, so no search can tell its sub-networks "
                 f"apart; make one with: sartor evaluate --supernet {self.called} --data DIR"
             )
-        return MlpPredictor.load(self.files.accuracy, self.spec.space)
+        return load_predictor(self.files.accuracy, self.spec.space)
 
     @cached_property
     def predicted(self) -> PredictedLatency:

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from sartor.specializer.accuracy.container import _description
 from sartor.specializer.accuracy.features import feature_starts, one_hot
-from sartor.specializer.accuracy.predictor import MlpPredictor, _description
+from sartor.specializer.accuracy.predictor import MlpPredictor
 from sartor.specializer.latency import compile_latency
 from sartor.specializer.reference import reference_subnetworks
 from sartor.specializer.region import dimensions, extremes, split
