@@ -20,7 +20,7 @@ from .cost import CostTensor
 from .latency import PredictedLatency, compile_latency
 from .search.fastest import fastest, largest
 from .space import SubNetwork
-from .supernets.mobilenet_v3 import MobileNetV3
+from .supernets.supernet import SupernetSpec
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Aim:
     """
 
     called: str
-    spec: MobileNetV3
+    spec: SupernetSpec
     table: LatencyTable
 
     def at(self, confidence: float) -> Aim:
@@ -96,9 +96,9 @@ class Aim:
     @property
     def left_out(self) -> tuple[int, ...]:
         """Resolutions of whose sub-networks the table, a published one, lacks operators."""
-        covered = self.latency.contexts
+        places = self.spec.space.axis_places()[self.latency.contexts, 0]
         sizes = enumerate(self.spec.resolutions)
-        return tuple(size for context, size in sizes if context not in covered)
+        return tuple(size for place, size in sizes if place not in places)
 
     @property
     def usual_budget_ms(self) -> float:

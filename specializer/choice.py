@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..tables.calibration import Prediction
 from ..tables.estimator import Standing
-from .supernets.mobilenet_v3 import MobileNetV3, supernet_spec
+from .supernets.families import find_family
+from .supernets.supernet import SupernetSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,21 +16,34 @@ class Origin:
     """The supernet that a network was taken from.
 
     Attributes:
-        supernet: name of a shipped one, or a path.
-        width: multiplier of its channels.
+        supernet: name of a shipped one, a path, or ``MODULE:ATTRIBUTE``.
+        family: of supernets.
+        settings: what tells it from others of its family, numbers by name.
         resolutions: in pixels.
         labels: the classes, in the order of the logits.
     """
 
     supernet: str
-    width: float
+    family: str
+    settings: Mapping[str, float]
     resolutions: tuple[int, ...]
     labels: tuple[str, ...]
 
+    @classmethod
+    def of(cls, supernet: str, spec: SupernetSpec, labels: tuple[str, ...]) -> Origin:
+        """Say where a network is from."""
+        return cls(supernet, spec.family, dict(spec.settings), spec.resolutions, labels)
+
     @property
-    def spec(self) -> MobileNetV3:
-        """The supernet as data; FormatError when there can be none of these numbers."""
-        return supernet_spec(self.width, len(self.labels), self.resolutions)
+    def spec(self) -> SupernetSpec:
+        """The supernet as data.
+
+        Raises:
+            UnknownNameError: it is of no family that is known, such as one of the user's own.
+            FormatError: there can be none of these numbers.
+        """
+        family = find_family(self.family)
+        return family.describe(self.settings, len(self.labels), self.resolutions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,14 @@ from torch import Tensor
 from ..devices.device import Device
 from ..profiler.runtimes import find_runtime
 from ..tables.atomic import write_atomically
+from ..tables.errors import DatasetError
 from .calibration_set import calibration_batches, synthetic_images
 from .choice import Choice, Fit, Origin, model_file
 from .costs.ceilings import MILLION
 from .evaluate import decode
 from .export import exported
 from .images import ImageFolder, normalise_pixels
+from .own import names_own
 from .shipped import find_supernet
 from .specialization import load_specialization
 from .verify import Promise, Proof, verify
@@ -129,6 +131,11 @@ def _inputs(
 ) -> tuple[Tensor, list[int] | None]:
     """Prepare real images to compare on: (N, 3, size, size), and their labels where known."""
     if data is None:
+        if names_own(origin.supernet):  # the name stands in a file, so it must not be imported
+            raise DatasetError(
+                f"{origin.supernet}, which the network is of, is code of your own and ships with "
+                "no images to compare on; name yours with --data"
+            )
         files = find_supernet(origin.supernet)
         shipped = synthetic_images(origin.supernet, files, origin.resolutions[-1])[:count]
         return torch.cat(calibration_batches(shipped, size)), None

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..tables.errors import BudgetError, CheckpointError
 from ..tables.table import LatencyTable
-from .accuracy.predictor import AccuracyPredictor, MlpPredictor
+from .accuracy.predictor import AccuracyPredictor
+from .accuracy.stored import load_predictor
 from .aim import Aim
 from .calibration_set import calibration_batches, folder_images, synthetic_images
 from .choice import Accuracy, Choice, Kept, Origin, Search
@@ -28,10 +29,10 @@ from .search.evolution import search
 from .search.front import pareto_front
 from .search.problem import Limit, Problem
 from .search.result import SearchResult
-from .shipped import SupernetFiles, find_supernet, shipped_supernets
+from .shipped import SupernetFiles, find_supernet, lasting_name
 from .space import SubNetwork
 from .specialization import Specialization
-from .supernets.mobilenet_v3 import MobileNetV3
+from .supernets.supernet import SupernetSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +90,7 @@ class Specializer:
     """A supernet, loaded once and ready for any table and any limits.
 
     Attributes:
-        called: the supernet's name, or its absolute path.
+        called: the supernet's name, or the absolute path of its file.
         files: where its parts lie.
         family: its weights, and those of its regions.
     """
@@ -100,20 +101,18 @@ class Specializer:
 
     @classmethod
     def open(cls, supernet: str) -> Specializer:
-        """Load a supernet by name or path.
+        """Load a supernet by name, path or ``MODULE:ATTRIBUTE``.
 
         Raises:
             UnknownNameError: there is no such supernet.
             CheckpointError: it cannot be read.
         """
         files = find_supernet(supernet)
-        shipped = supernet in shipped_supernets()
-        called = supernet if shipped else str(Path(supernet).resolve())
-        return cls(called, files, load_family(files))
+        return cls(lasting_name(supernet), files, load_family(files))
 
     @property
-    def spec(self) -> MobileNetV3:
-        """Widths, classes and resolutions of the supernet."""
+    def spec(self) -> SupernetSpec:
+        """Everything about the supernet but its weights."""
         return self.family.spec
 
     @property
@@ -129,7 +128,7 @@ class Specializer:
                 f"{self.called} has no accuracy predictor, so no search can tell its sub-networks "
                 f"apart; make one with: sartor evaluate --supernet {self.called} --data DIR"
             )
-        return MlpPredictor.load(self.files.accuracy, self.spec.space)
+        return load_predictor(self.files.accuracy, self.spec.space)
 
     @cached_property
     def costs(self) -> Costs:
@@ -180,7 +179,7 @@ class Specializer:
         graph, limits = network.graph, self.problem(demand).limits
         first, *others = (budget.aim.fit(graph, budget.most_ms) for budget in demand.budgets)
         choice = Choice(
-            origin=Origin(self.called, self.spec.width, self.spec.resolutions, self.labels),
+            origin=Origin.of(self.called, self.spec, self.labels),
             subnetwork=graph.name,
             target=first.target,
             latency=first.latency,

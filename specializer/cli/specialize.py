@@ -239,7 +239,7 @@ def _fit_predictor(supernet: str, data: Path, seed: int) -> None:
     from ..assignment import Assignment
     from ..evaluate import torch_device
     from ..predictor_report import make_predictor_report
-    from ..shipped import ACCURACY, find_spec, find_supernet, part_of
+    from ..shipped import ACCURACY, find_spec, find_supernet, lasting_name, part_of
     from .evaluate import run_evaluations
 
     note(
@@ -249,7 +249,7 @@ def _fit_predictor(supernet: str, data: Path, seed: int) -> None:
     weights = find_supernet(supernet).weights
     table = part_of(weights, "evaluations.csv")
     assignment = Assignment(
-        weights.resolve(), data.resolve(), seed=seed, device=torch_device("auto")
+        lasting_name(supernet), data.resolve(), seed=seed, device=torch_device("auto")
     )
     run_evaluations(assignment, _RANDOM, _BEST, table)
     fit = make_predictor_report(find_spec(supernet).space, table, seed).fit

@@ -1,29 +1,44 @@
 from __future__ import annotations
 
+from functools import cache
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from sartor.profiler.runtimes import find_runtime
+from sartor.specializer.cost import CostTensor
 from sartor.specializer.costs.counted import compile_multiply_adds, compile_parameters
 from sartor.specializer.costs.file_size import compile_file_size
-from sartor.specializer.costs.peak import compile_peak, peak_bytes
-from sartor.specializer.space import SearchSpace, SubNetwork
+from sartor.specializer.costs.peak import PeakTensor, compile_peak, peak_bytes
+from sartor.specializer.space import Population, SearchSpace, SubNetwork
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
+from sartor.specializer.supernets.proxylessnas import ProxylessNAS
+from sartor.specializer.supernets.resnet50 import ResNet50
+from sartor.specializer.supernets.supernet import SupernetSpec
 from sartor.tables.graph import Graph, GraphBuilder
 
 from .toy import Toy, every_network, space_of, spaces
 
 MOBILE = MobileNetV3(classes=10, resolutions=(32, 50, 64))
-MULTIPLY_ADDS, PARAMETERS = compile_multiply_adds(MOBILE), compile_parameters(MOBILE)
+PROXYLESS = ProxylessNAS(classes=10, resolutions=(32, 50, 64))
+RESNET = ResNet50(0.25, 10, (64, 97))
+SUPERNETS = pytest.mark.parametrize(
+    "supernet", [MOBILE, PROXYLESS, RESNET], ids=["mobilenet", "proxyless", "resnet"]
+)
 PEAK = compile_peak(MOBILE)
 seeds = st.integers(0, 2**32 - 1)
 
 
-def one_of(seed: int) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.int16]], Graph]:
-    population = MOBILE.space.random(1, np.random.default_rng(seed))
-    return population, MOBILE.graph(tuple(population[0].tolist()))
+def some_of(supernet: SupernetSpec, seed: int) -> tuple[Population, list[Graph]]:
+    population = supernet.space.random(3, np.random.default_rng(seed))
+    return population, [supernet.graph(tuple(row)) for row in population.tolist()]
+
+
+@cache
+def compiled(supernet: SupernetSpec) -> tuple[CostTensor, CostTensor, PeakTensor]:
+    return compile_multiply_adds(supernet), compile_parameters(supernet), compile_peak(supernet)
 
 
 def peak_by_brute_force(graph: Graph) -> int:
@@ -42,19 +57,16 @@ def peak_by_brute_force(graph: Graph) -> int:
     )
 
 
+@SUPERNETS
+@settings(max_examples=30)
 @given(seeds)
-def test_multiply_adds_and_parameters_are_exactly_those_of_the_graph(seed: int) -> None:
-    population, graph = one_of(seed)
-    assert MULTIPLY_ADDS.evaluate(population).tolist() == [graph.multiply_adds]
-    assert PARAMETERS.evaluate(population).tolist() == [graph.parameters]
-
-
-@given(seeds)
-def test_the_peak_is_that_of_the_whole_graph(seed: int) -> None:
-    population, graph = one_of(seed)
-    brute = peak_by_brute_force(graph)
-    assert peak_bytes(graph) == brute
-    assert PEAK.evaluate(population).tolist() == [brute]
+def test_costs_are_exactly_those_of_the_graph(supernet: SupernetSpec, seed: int) -> None:
+    multiply_adds, parameters, peak = compiled(supernet)
+    population, graphs = some_of(supernet, seed)
+    assert multiply_adds.evaluate(population).tolist() == [one.multiply_adds for one in graphs]
+    assert parameters.evaluate(population).tolist() == [one.parameters for one in graphs]
+    assert peak.evaluate(population).tolist() == list(map(peak_by_brute_force, graphs))
+    assert list(map(peak_bytes, graphs)) == list(map(peak_by_brute_force, graphs))
 
 
 @settings(max_examples=30)
@@ -100,8 +112,10 @@ def test_a_tensor_that_is_read_again_later_stays_alive() -> None:
 
 
 @pytest.mark.parametrize("runtime", ["litert", "onnxruntime"])
-@pytest.mark.parametrize("spec", [MOBILE, MobileNetV3(0.25, 3, (64, 96))], ids=["w1.0", "w0.25"])
-def test_files_are_as_large_as_expected(spec: MobileNetV3, runtime: str) -> None:
+@pytest.mark.parametrize(
+    "spec", [MOBILE, MobileNetV3(0.25, 3, (64, 96)), RESNET], ids=["w1.0", "w0.25", "resnet"]
+)
+def test_files_are_as_large_as_expected(spec: SupernetSpec, runtime: str) -> None:
     space, found = spec.space, find_runtime(runtime)
     population = space.random(4, np.random.default_rng(1))
     expected = compile_file_size(spec, found).evaluate(population)

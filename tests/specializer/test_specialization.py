@@ -10,6 +10,7 @@ import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import given
+from safetensors.torch import save_file
 
 from sartor.specializer.choice import Accuracy, Choice, Fit, Kept, Origin, Search, Target
 from sartor.specializer.documents import from_document
@@ -22,7 +23,7 @@ from sartor.tables.estimator import Standing
 from .torch_tools import SMALL, random_supernet
 
 CHOICE = Choice(
-    origin=Origin("small", SMALL.width, SMALL.resolutions, ("cat", "dog", "owl")),
+    origin=Origin.of("small", SMALL, ("cat", "dog", "owl")),
     subnetwork=SMALL.space.text(SMALL.space.smallest),
     target=Target("local-litert", "local", "litert/threads=1,batch=1/float32/-", 2.5),
     latency=Prediction(2.0, 1.9, 2.1, calibrated=True),
@@ -151,12 +152,13 @@ def test_descriptions_of_older_formats_know_less(saved: Path) -> None:
         del document[new]
     del document["target"]["confidence"]
     del document["search"]["accuracy_bound"]
-    path.write_text(json.dumps(document | {"format": 2}))
-    older = replace(CHOICE, also=(), limits=(), memory_bytes=None)
-    assert load_choice(saved) == older
+    older(document, 2)
+    path.write_text(json.dumps(document))
+    second = replace(CHOICE, also=(), limits=(), memory_bytes=None)
+    assert load_choice(saved) == second
     del document["rows"]
     path.write_text(json.dumps(document | {"format": 1}))
-    assert load_choice(saved) == replace(older, rows=())
+    assert load_choice(saved) == replace(second, rows=())
 
 
 @pytest.mark.parametrize(
@@ -180,6 +182,28 @@ def test_the_promise_for_a_runtime_is_that_of_its_own_table() -> None:
     choice = replace(CHOICE, also=(replace(CHOICE.also[0], target=other),))
     assert choice.fit("local", "onnxruntime").target == other
     assert choice.fit("local", "litert").target == CHOICE.target
+
+
+def older(document: dict[str, Any], version: int) -> None:
+    """Write a description as it was when every supernet was a MobileNetV3."""
+    document["format"] = version
+    origin = document["origin"]
+    assert origin.pop("family") == "mobilenet_v3"
+    origin["width"] = origin.pop("settings")["width"]
+
+
+def test_a_folder_of_the_second_format_has_no_graph_in_it(saved: Path) -> None:
+    path = saved / "specialization.json"
+    document = json.loads(path.read_text())
+    older(document, 2)
+    path.write_text(json.dumps(document))
+    expected = load_specialization(saved).network
+    weights = {name: value.contiguous() for name, value in expected.weights.items()}
+    save_file(weights, saved / "network.safetensors")
+    loaded = load_specialization(saved)
+    assert loaded.choice == CHOICE
+    assert (loaded.network.graph, loaded.network.eps) == (expected.graph, expected.eps)
+    assert loaded.network.weights.keys() == expected.weights.keys()
 
 
 def test_a_description_of_a_newer_format_says_so(saved: Path) -> None:
