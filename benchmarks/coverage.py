@@ -3,6 +3,7 @@
     python benchmarks/prediction.py            # measures; its store is used here
     python benchmarks/coverage.py
     python benchmarks/coverage.py --networks 5 8 12 --draws 200 --json
+    python benchmarks/coverage.py --coverage 0.99
 
 One run of benchmarks/prediction.py calibrates with one set of networks, and 50 others tell the
 coverage of its intervals to within eight points or so: too little to say whether 90 % are 90 %.
@@ -37,8 +38,9 @@ from sartor.tables.student import student_t
 
 Floats = NDArray[np.float64]
 
-Fitted = Callable[[Floats, Floats, Floats], tuple[Floats, Floats, Floats]]
-"""From sums and latencies of some networks, and sums of others, to their low, middle and high."""
+Fitted = Callable[[Floats, Floats, Floats, float], tuple[Floats, Floats, Floats]]
+"""From sums and latencies of some networks, sums of others and the coverage that is wanted, to the
+low, middle and high of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,9 @@ def _linear(terms: Callable[[Floats], list[Floats]]) -> Fitted:
         found, *_ = np.linalg.lstsq(weighted, np.ones(len(sums)), rcond=None)
         return np.asarray(found, np.float64)
 
-    def predict(sums: Floats, measured: Floats, others: Floats) -> tuple[Floats, Floats, Floats]:
+    def predict(
+        sums: Floats, measured: Floats, others: Floats, coverage: float
+    ) -> tuple[Floats, Floats, Floats]:
         weighted = np.stack(terms(sums), axis=1) / measured[:, None]
         leverages = (weighted @ np.linalg.pinv(weighted)).diagonal()
         errors = []
@@ -82,7 +86,7 @@ def _linear(terms: Callable[[Floats], list[Floats]]) -> Fitted:
             errors.append(float(measured[index] / at[0] - 1))
         deviation = np.sqrt(np.mean(np.square(errors) * np.maximum(0, 1 - leverages)))
         parameters, count = len(terms(sums)), len(sums)
-        reach = student_t(COVERAGE, count - parameters) * deviation
+        reach = student_t(coverage, count - parameters) * deviation
         margin = reach * np.sqrt(1 + parameters / count)
         middle = np.stack(terms(others), axis=1) @ fit(sums, measured)
         return middle * (1 - margin), middle, middle * (1 + margin)
@@ -90,8 +94,10 @@ def _linear(terms: Callable[[Floats], list[Floats]]) -> Fitted:
     return predict
 
 
-def _curve(sums: Floats, measured: Floats, others: Floats) -> tuple[Floats, Floats, Floats]:
-    found = calibrate(list(zip(sums.tolist(), measured.tolist(), strict=True)))
+def _curve(
+    sums: Floats, measured: Floats, others: Floats, coverage: float
+) -> tuple[Floats, Floats, Floats]:
+    found = calibrate(list(zip(sums.tolist(), measured.tolist(), strict=True)), coverage)
     return found.low(others), found.middle(others), found.high(others)
 
 
@@ -109,6 +115,7 @@ def evaluate(
     counts: Sequence[int],
     draws: int,
     seed: int,
+    coverage: float = COVERAGE,
 ) -> list[Outcome]:
     """Calibrate a table with many choices of its networks, in every way.
 
@@ -119,6 +126,7 @@ def evaluate(
         counts: how many networks are to calibrate.
         draws: how many choices of them.
         seed: of the choices.
+        coverage: that intervals are made for.
     """
     sums = {whole.network.name: table.sum_ms(whole.network.operators) for whole in table.networks}
     measured = {whole.network.name: whole.measurement.median_ms for whole in table.networks}
@@ -135,14 +143,14 @@ def evaluate(
             known_sums, known_ms = _values(sums, known), _values(measured, known)
             wanted_ms = _values(measured, rest)
             for name, method in METHODS.items():
-                low, middle, high = method(known_sums, known_ms, _values(sums, rest))
-                held = (low <= wanted_ms) & (wanted_ms <= high)
+                low, middle, high = method(known_sums, known_ms, _values(sums, rest), coverage)
+                within = (low <= wanted_ms) & (wanted_ms <= high)
                 error = np.abs(middle / wanted_ms - 1)
-                rows[name].append((error.mean(), (high / middle - 1).mean(), held.mean()))
+                rows[name].append((error.mean(), (high / middle - 1).mean(), within.mean()))
         for name, found in rows.items():
-            mape, margin, coverage = np.mean(found, axis=0).tolist()
+            mape, margin, held = np.mean(found, axis=0).tolist()
             deviation = float(np.std(found, axis=0)[2])
-            outcomes.append(Outcome(table.name, count, name, mape, margin, coverage, deviation))
+            outcomes.append(Outcome(table.name, count, name, mape, margin, held, deviation))
     return outcomes
 
 
@@ -150,10 +158,10 @@ def _values(of: Mapping[str, float], names: Sequence[str]) -> Floats:
     return np.array([of[name] for name in names])
 
 
-def show(outcomes: Sequence[Outcome]) -> None:
+def show(outcomes: Sequence[Outcome], coverage: float) -> None:
     """Print outcomes for people."""
     print_table(
-        f"Networks that did not calibrate, and intervals that should hold {COVERAGE:.0%} of them",
+        f"Networks that did not calibrate, and intervals that should hold {coverage:.0%} of them",
         ("table", "calibrated by", "with", "MAPE", "interval", "holds", "from draw to draw"),
         (
             (
@@ -176,11 +184,14 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=50, help="random networks there (50)")
     parser.add_argument("--seed", type=int, default=1, help="of networks there, and of draws (1)")
     parser.add_argument("--networks", type=int, nargs="+", default=[5, 8, 12], help="to calibrate")
+    parser.add_argument("--coverage", type=float, default=COVERAGE, help=f"wanted ({COVERAGE})")
     parser.add_argument("--draws", type=int, default=100, help="choices of networks (100)")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     arguments = parser.parse_args()
-    if not 5 <= min(arguments.networks) <= max(arguments.networks) <= arguments.count // 2:
-        parser.error("--networks: want 5, up to half of --count")
+    if not 3 <= min(arguments.networks) <= max(arguments.networks) <= arguments.count // 2:
+        parser.error("--networks: want 3, up to half of --count")
+    if not 0 < arguments.coverage < 1:
+        parser.error("--coverage: want a share between 0 and 1")
     try:
         spec = find_spec(arguments.supernet)
         ends = [graph.name for graph in calibration_networks(spec, 2)]
@@ -191,7 +202,13 @@ def main() -> None:
             outcome
             for table in tables
             for outcome in evaluate(
-                table, ends, random, arguments.networks, arguments.draws, arguments.seed
+                table,
+                ends,
+                random,
+                arguments.networks,
+                arguments.draws,
+                arguments.seed,
+                arguments.coverage,
             )
         ]
     except SartorError as error:
@@ -199,7 +216,7 @@ def main() -> None:
     if arguments.json:
         print_json([asdict(outcome) for outcome in outcomes])
         return
-    show(outcomes)
+    show(outcomes, arguments.coverage)
 
 
 if __name__ == "__main__":

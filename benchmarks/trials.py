@@ -21,6 +21,7 @@ from sartor.specializer.allocator import keep_freed_memory
 from sartor.specializer.checkpoint import Checkpoint, load_supernet
 from sartor.specializer.dataset import open_dataset
 from sartor.specializer.evaluations import Evaluator, subject_of
+from sartor.specializer.extract import WeightSharing
 from sartor.specializer.images import ImageFolder
 from sartor.specializer.shipped import find_supernet
 from sartor.specializer.space import SearchSpace
@@ -227,7 +228,7 @@ class Trials:
     def _inherited(self) -> Evaluator:
         return self._evaluator(self._supernet)
 
-    def _evaluator(self, supernet: ElasticMobileNetV3) -> Evaluator:
+    def _evaluator(self, supernet: WeightSharing) -> Evaluator:
         calibration = calibration_images(self.recipe, self._data)
         return Evaluator(supernet, calibration, self.judged, str(self._process.device))
 

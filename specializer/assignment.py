@@ -17,10 +17,10 @@ from .shipped import find_supernet
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A supernet in a file, and folders of images.
+    """A supernet, and folders of images.
 
     Attributes:
-        weights: the supernet's file.
+        supernet: its name, as ``shipped.lasting_name`` gives it.
         data: ``ROOT/CLASS/IMAGE``, or ``ROOT/{train,val}/CLASS/IMAGE``: then ``val`` is judged on.
         recalibrate_with: a folder with images anywhere below it; where it is None they are taken
             from ``train``, or, where there is none, from ``data``, and not judged on.
@@ -29,7 +29,7 @@ class Assignment:
         device: where torch computes.
     """
 
-    weights: Path
+    supernet: str
     data: Path
     recalibrate_with: Path | None = None
     recalibration_images: int = 256
@@ -43,7 +43,7 @@ class Assignment:
             CheckpointError: the supernet cannot be read.
             DatasetError: the folders are not of the supernet's classes, or have too few images.
         """
-        family = load_family(find_supernet(str(self.weights)))
+        family = load_family(find_supernet(self.supernet))
         calibration, judged = self._folders(family.whole.labels)
         return Evaluator(family.to(self.device), calibration, judged, self.device)
 

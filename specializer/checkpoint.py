@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from ..tables.atomic import write_atomically
 from ..tables.errors import CheckpointError, FormatError
-from .description import METADATA_KEY, SUFFIX, Description, read_description
-from .supernets.elastic import ElasticMobileNetV3, state_shapes
-from .supernets.mobilenet_v3 import MobileNetV3, supernet_spec, widths
+from .description import METADATA_KEY, SUFFIX, Description, bare_name, read_description
+from .own import OwnSupernet
+from .state_file import check_state, read_state, renamed
+from .supernets.elastic import ElasticSupernet
+from .supernets.families import FAMILIES, likeliest_family
+from .supernets.supernet import SupernetSpec
 
-_WANTED = "want a MobileNetV3 supernet of Once-for-All, or a file that Sartor wrote"
-_SPELLINGS = (
-    (".bn.bn.", ".bn."),
-    (".bn.", ".bn.bn."),
-    (".conv.conv.weight", ".conv.weight"),
-    (".conv.weight", ".conv.conv.weight"),
-    (".linear.linear.", ".linear."),
-)
-"""Published files write some names once, others doubled; each pair leads from one to the other."""
+_WANTED = f"want a supernet of Once-for-All ({', '.join(FAMILIES)}), or a file that Sartor wrote"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,37 +34,46 @@ class Checkpoint:
     """
 
     name: str
-    supernet: ElasticMobileNetV3
+    supernet: ElasticSupernet[SupernetSpec]
     labels: tuple[str, ...]
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def load_supernet(path: Path) -> Checkpoint:
+def load_supernet(path: Path, own: OwnSupernet | None = None) -> Checkpoint:
     """Read a supernet from a file, without running any code that the file may hold.
 
     A ``.safetensors`` file is one that ``save_supernet`` wrote. Any other is a published
-    Once-for-All checkpoint, or its like: its width and classes follow from its shapes, its
-    resolutions are the published ones.
+    Once-for-All checkpoint, or its like: its family follows from the names of its tensors, its
+    width and classes from their shapes; its resolutions are the published ones.
+
+    Args:
+        path: of the file.
+        own: the supernet, where it is the user's own: then the file is asked for tensors alone.
 
     Raises:
         CheckpointError: there is no such file, it is damaged, holds code, a number that is none,
             or anything but the supernet.
     """
-    if not path.is_file():
-        raise CheckpointError(f"there is no file {path}; {_WANTED}")
-    if path.suffix == SUFFIX:
-        description, state = read_description(path), _read_safetensors(path)
+    read = read_state(path, _WANTED)
+    if own is not None:
+        state = renamed(path, read, own.spec.state_shapes(), _WANTED)
+        description = Description(bare_name(path), own.spec, own.labels or _numbers(own.spec))
+    elif path.suffix == SUFFIX:
+        state, description = read, read_description(path)
     else:
-        state = _read_torch(path)
-        spec = _infer_spec(path, state)
-        labels = tuple(map(str, range(spec.classes)))
-        description = Description(path.stem, spec, labels)
+        family = likeliest_family(read)
+        state = renamed(path, read, family.published().state_shapes(), _WANTED)
+        try:
+            spec = family.infer({name: tuple(value.shape) for name, value in state.items()})
+        except FormatError as error:
+            raise CheckpointError(f"{path}: {error}; {_WANTED}") from error
+        description = Description(bare_name(path), spec, _numbers(spec))
     _check(path, state, description.spec)
     single = {
         name: value.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
         for name, value in state.items()
     }
-    supernet = ElasticMobileNetV3(description.spec, single)
+    supernet = ElasticSupernet(description.spec, single)
     return Checkpoint(description.name, supernet, description.labels, description.metadata)
 
 
@@ -101,83 +104,11 @@ def save_supernet(checkpoint: Checkpoint, path: Path) -> None:
     write_atomically(path, save(half, {METADATA_KEY: description.text()}))
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or cut short; copy or download it again"
-        ) from error
+def _numbers(spec: SupernetSpec) -> tuple[str, ...]:
+    return tuple(map(str, range(spec.classes)))
 
 
-def _read_torch(path: Path) -> dict[str, Tensor]:
-    """Read a file of ``torch.save`` and give its tensors the names that the supernet has."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what a damaged pickle can raise, nobody has listed
-        raise CheckpointError(
-            f"{path} is damaged, or holds more than weights, which is never run; {_WANTED}"
-        ) from error
-    if isinstance(content, dict) and "state_dict" in content:
-        content = content["state_dict"]
-    if not isinstance(content, dict) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
-    ):
-        raise CheckpointError(f"{path} holds no named weights; {_WANTED}")
-    known = state_shapes(MobileNetV3()).keys()
-    state: dict[str, Tensor] = {}
-    for published, value in content.items():
-        if not published.endswith("num_batches_tracked"):
-            name = _our_name(published, known)
-            if name in state:
-                raise CheckpointError(f"{path} holds {name} twice; {_WANTED}")
-            state[name] = value
-    return state
-
-
-def _our_name(published: str, known: Collection[str]) -> str:
-    name = published.removeprefix("module.").replace(".mobile_inverted_conv.", ".conv.")
-    spellings = (name, *(name.replace(*pair) for pair in _SPELLINGS))
-    return next((spelling for spelling in spellings if spelling in known), name)
-
-
-def _infer_spec(path: Path, state: Mapping[str, Tensor]) -> MobileNetV3:
-    """Tell width and classes from the shape of the classifier."""
-    weight = state.get("classifier.linear.weight")
-    if weight is None or weight.dim() != 2:
-        raise CheckpointError(f"{path} has no classifier; {_WANTED}")
-    classes, features = weight.shape
-    width = round(features / widths(1.0).feature, 2)  # steps of 8 channels are finer than 0.01
-    try:
-        return supernet_spec(width, classes, MobileNetV3().resolutions)
-    except FormatError as error:
-        raise CheckpointError(f"{path}: {error}") from error
-
-
-def _check(path: Path, state: Mapping[str, Tensor], spec: MobileNetV3) -> None:
+def _check(path: Path, state: Mapping[str, Tensor], spec: SupernetSpec) -> None:
     """Raise CheckpointError unless these are the weights of such a supernet, usable as they are."""
-    shapes = state_shapes(spec)
-    if missing := shapes.keys() - state.keys():
-        raise CheckpointError(f"{path} lacks {_some(missing)}; {_WANTED}")
-    if unknown := state.keys() - shapes.keys():
-        raise CheckpointError(f"{path} has {_some(unknown)}, no part of the supernet; {_WANTED}")
-    for name, shape in shapes.items():
-        value = state[name]
-        if tuple(value.shape) != shape:
-            raise CheckpointError(
-                f"{path}: {name} is {tuple(value.shape)} where width {spec.width:g} with "
-                f"{spec.classes} classes has {shape}; {_WANTED}"
-            )
-        if not value.is_floating_point() or value.layout is not torch.strided:
-            raise CheckpointError(f"{path}: {name} holds {value.dtype}; want plain floats")
-        if not value.isfinite().all() or (name.endswith("running_var") and bool((value < 0).any())):
-            raise CheckpointError(
-                f"{path}: {name} has impossible values (not finite, or a negative variance); "
-                "the training went wrong, so take an earlier checkpoint"
-            )
-
-
-def _some(names: set[str]) -> str:
-    first, *others = sorted(names)
-    return f"{first} and {len(others)} more tensors" if others else first
+    what = f"supernet {spec.space.name} with {spec.classes} classes"
+    check_state(path, state, spec.state_shapes(), what, _WANTED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 
@@ -16,7 +16,7 @@ from ..tables.granularity import OPERATORS, Granularity
 from ..tables.graph import Graph
 from ..tables.kinds import multiply_adds
 from ..tables.operator import Operator
-from .space import ABSENT, Population, SearchSpace
+from .space import ABSENT, HEAD, STEM, Population
 from .supernets.supernet import Supernet
 
 _CANDIDATES = 2000
@@ -82,7 +82,6 @@ def compile_cost(
     Raises:
         MissingOperatorError: from ``operator_cost``, when a table does not cover the space.
     """
-    space = supernet.space
     known: dict[Operator, float] = {}
 
     def cost(graph: Graph) -> float:
@@ -92,21 +91,67 @@ def compile_cost(
                 known[operator] = operator_cost(operator)
         return math.fsum(known[operator] for operator in units)
 
-    fixed = np.full(len(space.contexts), np.inf)
+    parts = value_parts(supernet, cost, partial=partial)
+    return CostTensor(parts.stem + parts.head, parts.choice)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """What each part of a supernet's networks is worth by itself.
+
+    Attributes:
+        stem: infinite in contexts where something is not known: (contexts,).
+        head: likewise: (contexts,).
+        choice: 0 for an allowed ``ABSENT``, infinite for what the slot cannot be, and perhaps in
+            contexts where something is not known: (contexts, slots, highest choice + 1).
+    """
+
+    stem: NDArray[np.float64]
+    head: NDArray[np.float64]
+    choice: NDArray[np.float64]
+
+
+def value_parts(
+    supernet: Supernet, value: Callable[[Graph], float], *, partial: bool = False
+) -> Parts:
+    """Value the graph of every part that a network of a supernet can have.
+
+    Args:
+        supernet: gives the graphs.
+        value: of one of them.
+        partial: whether contexts that lack an operator are left infinite, instead of raising.
+
+    Raises:
+        MissingOperatorError: from ``value``.
+    """
+    space = supernet.space
+
+    def values(part: str, count: int, graph: Callable[[int, int], Graph]) -> NDArray[np.float64]:
+        """Ask for a part's graphs once wherever they differ: (contexts, choices)."""
+        firsts, places = np.unique(space.alike(part), return_inverse=True)
+        found = np.full((len(firsts), count), np.nan)
+        for row, context in zip(found, firsts.tolist(), strict=True):
+            with suppress(MissingOperatorError) if partial else nullcontext():
+                row[:] = [value(graph(context, choice)) for choice in range(1, count + 1)]
+        return found[places]
+
+    stem = values(STEM, 1, lambda context, _: supernet.stem_graph(context))[:, 0]
+    head = values(HEAD, 1, lambda context, _: supernet.head_graph(context))[:, 0]
     shape = (len(space.contexts), len(space.slots), int(space.choice_counts.max()) + 1)
     choices = np.full(shape, np.inf)
     choices[:, space.lowest_choices == ABSENT, ABSENT] = 0.0
+    for slot, described in enumerate(space.slots):
 
-    def fill(context: int) -> None:
-        ends = cost(supernet.stem_graph(context)) + cost(supernet.head_graph(context))
-        for slot, choice in _places(space):
-            choices[context, slot, choice] = cost(supernet.block_graph(context, slot, choice))
-        fixed[context] = ends
+        def block_graph(context: int, choice: int, slot: int = slot) -> Graph:
+            return supernet.block_graph(context, slot, choice)
 
-    for context in range(len(space.contexts)):
-        with suppress(MissingOperatorError) if partial else nullcontext():
-            fill(context)
-    return CostTensor(fixed, choices)
+        count = len(described.choices)
+        choices[:, slot, 1 : count + 1] = values(described.name, count, block_graph)
+    lacking = np.isnan(choices)
+    unknown = lacking.any(axis=(1, 2)) | np.isnan(stem) | np.isnan(head)
+    stem[unknown] = head[unknown] = np.inf
+    choices[lacking] = np.inf
+    return Parts(stem, head, choices)
 
 
 def reachable_operators(
@@ -125,14 +170,21 @@ def reachable_operators(
         contexts: of the networks; all when left out.
     """
     space = supernet.space
+    wanted = np.arange(len(space.contexts)) if contexts is None else np.array([*contexts], np.intp)
+
+    def first(part: str) -> list[int]:
+        """List one context for each graph that the part has in those wanted."""
+        return list(map(int, np.unique(space.alike(part)[wanted])))
+
     graphs = [
-        graph
-        for context in (range(len(space.contexts)) if contexts is None else contexts)
-        for graph in (
-            supernet.stem_graph(context),
-            supernet.head_graph(context),
-            *(supernet.block_graph(context, *place) for place in _places(space)),
-        )
+        *map(supernet.stem_graph, first(STEM)),
+        *map(supernet.head_graph, first(HEAD)),
+        *(
+            supernet.block_graph(context, slot, choice)
+            for slot, described in enumerate(space.slots)
+            for context in first(described.name)
+            for choice in range(1, len(described.choices) + 1)
+        ),
     ]
     units = (granularity.units(graph.operators) for graph in graphs)
     return tuple(sorted(set().union(*units)))
@@ -165,10 +217,3 @@ def calibration_networks(supernet: Supernet, count: int) -> tuple[Graph, ...]:
     middles = [share[len(share) // 2] for share in shares if len(share)] if count > 2 else []
     inner = (tuple(map(int, network)) for network in between[middles])
     return tuple(map(supernet.graph, dict.fromkeys((smallest, *inner, largest))))
-
-
-def _places(space: SearchSpace) -> Iterator[tuple[int, int]]:
-    """Yield every (slot, choice) that fills a slot."""
-    for slot, described in enumerate(space.slots):
-        for choice in range(1, len(described.choices) + 1):
-            yield slot, choice

@@ -13,13 +13,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..tables.errors import CheckpointError, FormatError
-from .supernets.mobilenet_v3 import MobileNetV3, supernet_spec
+from .supernets.families import FAMILIES
+from .supernets.mobilenet_v3 import MobileNetV3
+from .supernets.supernet import SupernetSpec
 
 SUFFIX = ".safetensors"
 METADATA_KEY = "sartor"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Version 1 knew no family but MobileNetV3, and wrote its width in place of settings."""
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 """ImageNet's mean and deviation of the channels, 0–1, by which every supernet's images go in."""
@@ -33,7 +37,7 @@ class Description:
 
     Attributes:
         name: of the supernet.
-        spec: widths, classes and resolutions.
+        spec: of any family.
         labels: names of the classes, in the classifier's order.
         metadata: where the weights come from: the recipe, the data, the date; any strings.
 
@@ -42,7 +46,7 @@ class Description:
     """
 
     name: str
-    spec: MobileNetV3
+    spec: SupernetSpec
     labels: tuple[str, ...]
     metadata: Mapping[str, str] = field(default_factory=dict)
 
@@ -56,7 +60,8 @@ class Description:
             {
                 "format": FORMAT_VERSION,
                 "name": self.name,
-                "width": self.spec.width,
+                "family": self.spec.family,
+                "settings": dict(self.spec.settings),
                 "resolutions": self.spec.resolutions,
                 "labels": self.labels,
                 "mean": MEAN,
@@ -71,7 +76,8 @@ class Description:
         """Read back what ``text`` wrote.
 
         Raises:
-            CheckpointError: a newer Sartor wrote it, or for images that go in another way.
+            CheckpointError: a newer Sartor wrote it, it is of a family that is not known, or for
+                images that go in another way.
             FormatError: it is anything else.
         """
         try:
@@ -84,16 +90,33 @@ class Description:
             if (tuple(values["mean"]), tuple(values["std"])) != (MEAN, STD):
                 raise CheckpointError("it wants images normalised in another way than ImageNet's")
             labels = tuple(map(str, values["labels"]))
-            return cls(
-                str(values["name"]),
-                supernet_spec(
-                    float(values["width"]), len(labels), [int(r) for r in values["resolutions"]]
-                ),
-                labels,
-                {str(key): str(value) for key, value in values["metadata"].items()},
+            family, settings = _family_and_settings(version, values)
+            spec = FAMILIES[family].describe(
+                settings, len(labels), [int(size) for size in values["resolutions"]]
             )
+            metadata = {str(key): str(value) for key, value in values["metadata"].items()}
+            return cls(str(values["name"]), spec, labels, metadata)
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise FormatError(f"{text[:80]!r} describes no supernet") from error
+
+
+def _family_and_settings(version: int, values: Mapping[str, Any]) -> tuple[str, dict[str, float]]:
+    if version == 1:
+        return MobileNetV3.family, {"width": float(values["width"])}
+    if (family := str(values["family"])) not in FAMILIES:
+        raise CheckpointError(
+            f"it is of the family {family!r}, which this Sartor does not know; update Sartor, or "
+            "name the module that has its code: --supernet MODULE:ATTRIBUTE"
+        )
+    return family, {str(key): float(value) for key, value in values["settings"].items()}
+
+
+def bare_name(weights: Path) -> str:
+    """Return a file's name without its suffix.
+
+    Published files have none, and end in a width that looks like one: ``…_w1.2`` is whole.
+    """
+    return weights.stem if weights.suffix[1:2].isalpha() else weights.name
 
 
 def read_description(path: Path) -> Description:

@@ -17,8 +17,8 @@ def from_document(kind: type[T], document: object) -> T:
     """Build a frozen value from what ``json.loads`` made of its ``dataclasses.asdict``.
 
     Args:
-        kind: a dataclass of strings, numbers, tuples of one type or of a fixed length, optional
-            values, and dataclasses of such.
+        kind: a dataclass of strings, numbers, tuples of one type or of a fixed length, mappings by
+            strings, optional values, and dataclasses of such.
         document: one key for each field, no others; fields with a default may be left out, as older
             documents do that did not know them.
 
@@ -33,6 +33,8 @@ def _read(kind: object, value: object, where: str) -> object:
         return _read_dataclass(kind, value, where)
     if get_origin(kind) is tuple:
         return _read_tuple(get_args(kind), value, where)
+    if get_origin(kind) is Mapping:
+        return _read_mapping(get_args(kind)[1], value, where)
     if get_origin(kind) in (Union, types.UnionType):
         (present,) = (option for option in get_args(kind) if option is not types.NoneType)
         return None if value is None else _read(present, value, where)
@@ -69,6 +71,12 @@ def _read_tuple(kinds: tuple[object, ...], value: object, where: str) -> tuple[o
         _read(kind, each, f"{where}[{index}]")
         for index, (kind, each) in enumerate(zip(wanted, value, strict=True))
     )
+
+
+def _read_mapping(kind: object, value: object, where: str) -> object:
+    if not isinstance(value, dict):
+        raise FormatError(f"{where} cannot be {value!r}")
+    return {name: _read(kind, each, f"{where}.{name}") for name, each in value.items()}
 
 
 def _is_whole(value: object) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .accuracy.fit import Fit
+from .accuracy.predictor import StoredPredictor
 from .accuracy.quality import Quality
 from .evaluation_table import Evaluations
 from .space import SearchSpace
@@ -17,15 +18,16 @@ from .space import SearchSpace
 def evaluation_png(
     space: SearchSpace,
     evaluations: Evaluations,
-    fit: Fit,
+    fit: Fit[StoredPredictor],
     curve: Sequence[Quality],
 ) -> bytes:
     """Draw predicted against measured accuracies, and the learning curve, as a PNG file."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     scatter, learning = figure.subplots(1, 2)
     measured, free = evaluations.top1, evaluations.rounds == 0
-    for index, label in enumerate(space.contexts):
-        here = evaluations.population[:, 0] == index
+    places = space.genes(evaluations.population)[:, 0]
+    for index, label in enumerate(space.context_axes[0].labels):
+        here = places == index
         for chosen, marker, called in ((here & free, ".", label), (here & ~free, "+", None)):
             points = 100 * measured[chosen], 100 * fit.held_out[chosen]
             scatter.plot(*points, marker, color=f"C{index}", label=called)

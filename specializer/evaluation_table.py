@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..tables.atomic import write_atomically
 from ..tables.errors import FormatError
 from .accuracy.denoise import Floats, denoised
+from .accuracy.level import levelled
 from .evaluate import Score
 from .space import Population, SearchSpace, SubNetwork
 from .supernets.supernet import Supernet
@@ -102,7 +103,8 @@ def read_evaluations(path: Path, space: SearchSpace) -> Evaluations:
     """Read a CSV file with the columns ``subnetwork`` and ``top1``.
 
     Where it has ``log_likelihood`` and ``images``, targets are denoised; where it has ``round``,
-    favourites are known.
+    favourites are known. Where it has ``series``, a text that tells on which images or by whom a
+    network was judged, all are brought to one level; see ``levelled``.
 
     Raises:
         FormatError: the file cannot be read, or a row makes no sense; says which.
@@ -119,10 +121,16 @@ def read_evaluations(path: Path, space: SearchSpace) -> Evaluations:
         )
     read = [_read_row(f"{path}, row {number}", row, space) for number, row in enumerate(rows, 2)]
     subnetworks, top1, log_likelihood, images, rounds = zip(*read, strict=True)
-    accuracies = targets = np.array(top1)
+    population, accuracies = np.array(subnetworks, np.int16), np.array(top1)
+    likelihoods = np.array(log_likelihood)
+    if "series" in rows[0]:
+        series = [row["series"] or "" for row in rows]
+        accuracies = levelled(space, population, accuracies, series)
+        likelihoods = levelled(space, population, likelihoods, series)
+    targets = accuracies
     if {"log_likelihood", "images"} <= rows[0].keys():
-        targets = denoised(accuracies, np.array(log_likelihood), min(images))
-    return Evaluations(np.array(subnetworks, np.int16), accuracies, np.array(rounds), targets)
+        targets = denoised(accuracies, likelihoods, min(images))
+    return Evaluations(population, accuracies, np.array(rounds), targets)
 
 
 def _read_row(

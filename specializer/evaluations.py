@@ -138,16 +138,17 @@ def evaluate_all(
 def weights_sha256(supernet: WeightSharing) -> str:
     """Return a digest of everything in a supernet that an evaluation depends on.
 
-    It reads what sub-networks take, so it holds for any supernet: the largest of each context,
-    then one of each rank of choice. BatchNorm's statistics, which are gathered anew, do not count.
+    It reads what sub-networks take, so it holds for any supernet: the largest of each context (of
+    each value of each axis), then one of each rank of choice. BatchNorm's statistics, which are
+    gathered anew, do not count.
     """
     space, digest = supernet.spec.space, hashlib.sha256()
     counts = [int(count) for count in space.choice_counts]
-    contexts = range(len(space.contexts))
+    contexts = space.one_by_one()
     ranks = range(1, max(counts))
     for subnetwork in [
         *((context, *counts) for context in contexts),
-        *((contexts[-1], *(min(rank, count) for count in counts)) for rank in ranks),
+        *((space.largest[0], *(min(rank, count) for count in counts)) for rank in ranks),
     ]:
         for name, value in sorted(supernet.weights(subnetwork).items()):
             if not name.endswith((".running_mean", ".running_var")):

@@ -1,4 +1,4 @@
-"""Export: a specialized network as the files that runtimes load."""
+"""Export: a network as the files that runtimes load."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from pathlib import Path
 from ..profiler.runtimes import find_runtime
 from ..tables.atomic import write_atomically
 from ..tables.errors import CheckpointError
-from .specialization import Specialization
-
-STEM = "model"
+from .choice import model_file
+from .network import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +29,18 @@ class Artefact:
 
 def artefact_path(folder: Path, runtime: str) -> Path:
     """Return where a runtime's model stands in a specialization's folder."""
-    return folder / f"{STEM}{find_runtime(runtime).suffix}"
+    return folder / model_file(find_runtime(runtime).suffix)
 
 
-def export(
-    specialization: Specialization, folder: Path, runtimes: Sequence[str]
-) -> tuple[Artefact, ...]:
-    """Write the network, BatchNorm folded, once for each runtime.
+def export(network: Network, folder: Path, runtimes: Sequence[str]) -> tuple[Artefact, ...]:
+    """Write a network, BatchNorm folded, once for each runtime.
 
     Raises:
         UnknownNameError: there is no such runtime.
         RuntimeMissingError: this host lacks what a writer needs.
         OutputError: the folder cannot be written; no half-written file is left.
     """
-    graph = specialization.network.deployed()
+    graph = network.deployed()
     artefacts = []
     for name in runtimes:
         content = find_runtime(name).write(graph)

@@ -9,15 +9,14 @@ from torch import Tensor
 
 from .network import Network
 from .space import SubNetwork
-from .supernets.mobilenet_v3 import BATCH_NORM_EPS
-from .supernets.supernet import Supernet
+from .supernets.supernet import SupernetSpec
 
 
 class WeightSharing(Protocol):
     """Whatever has the weights of every sub-network of a space."""
 
     @property
-    def spec(self) -> Supernet:
+    def spec(self) -> SupernetSpec:
         """The space, and the graph of any sub-network."""
         ...
 
@@ -38,4 +37,4 @@ def extract(supernet: WeightSharing, subnetwork: SubNetwork) -> Network:
     graph = supernet.spec.graph(subnetwork)
     weights = supernet.weights(subnetwork)
     copies = {name: value.detach().clone().contiguous() for name, value in weights.items()}
-    return Network(graph, copies, BATCH_NORM_EPS)
+    return Network(graph, copies, supernet.spec.batch_norm_eps)

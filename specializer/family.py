@@ -16,8 +16,8 @@ from .checkpoint import Checkpoint, load_supernet
 from .region import Region
 from .shipped import SupernetFiles
 from .space import SubNetwork
-from .supernets.elastic import ElasticMobileNetV3
-from .supernets.mobilenet_v3 import MobileNetV3
+from .supernets.elastic import ElasticSupernet
+from .supernets.supernet import SupernetSpec
 
 REGION_KEY = "region"
 """Under which a file's metadata name the region that it was fine-tuned for."""
@@ -33,14 +33,14 @@ class Family:
     """
 
     whole: Checkpoint
-    regions: tuple[tuple[Region, ElasticMobileNetV3], ...] = ()
+    regions: tuple[tuple[Region, ElasticSupernet[SupernetSpec]], ...] = ()
 
     @property
-    def spec(self) -> MobileNetV3:
-        """Widths, classes and resolutions."""
+    def spec(self) -> SupernetSpec:
+        """Everything about the supernet but its weights."""
         return self.whole.supernet.spec
 
-    def supernet_of(self, subnetwork: SubNetwork) -> ElasticMobileNetV3:
+    def supernet_of(self, subnetwork: SubNetwork) -> ElasticSupernet[SupernetSpec]:
         """Return the supernet whose region a sub-network belongs to."""
         row = np.array([subnetwork], np.int16)
         for region, supernet in self.regions:
@@ -65,7 +65,7 @@ def load_family(files: SupernetFiles) -> Family:
     Raises:
         CheckpointError: a file cannot be read, or is of another supernet.
     """
-    whole = load_supernet(files.weights)
+    whole = load_supernet(files.weights, files.own)
     regions = []
     for path in files.regions:
         part = load_supernet(path)

@@ -58,13 +58,17 @@ def _compiled(supernet: Supernet, estimator: Estimator) -> PredictedLatency:
 
 
 def _lacking(supernet: Supernet, estimator: Estimator) -> Operator:
-    """Find what is missing of the context that lacks fewest operators, but lacks some."""
+    """Find what is missing of the context that lacks fewest operators, but lacks some.
+
+    Of contexts with several axes not all are looked at, and then the whole space, which lacks some.
+    """
+    looked_at = [[context] for context in supernet.space.one_by_one()]
     missing = (
         [
             operator
-            for operator in reachable_operators(supernet, estimator.granularity, [context])
+            for operator in reachable_operators(supernet, estimator.granularity, contexts)
             if operator not in estimator.latencies_ms
         ]
-        for context in range(len(supernet.space.contexts))
+        for contexts in (*looked_at, None)
     )
     return min(filter(None, missing), key=len)[0]

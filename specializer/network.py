@@ -115,9 +115,10 @@ def run_graph(graph: Graph, weights: TensorMap, images: Tensor, normalise: Norma
     for node in graph.nodes:
         if node.operator.kind not in _KINDS:
             refuse_blocks([node.operator], "torch")
-        tensors[node.name] = _KINDS[node.operator.kind](
+        result = _KINDS[node.operator.kind](
             node, weights, normalise, *(tensors[name] for name in node.inputs)
         )
+        tensors[node.name] = _ACTIVATIONS[node.operator.activation](result)
     return tensors[graph.output]
 
 
@@ -164,7 +165,7 @@ def _convolution(node: Node, weights: TensorMap, normalise: Normalise, *inputs: 
     )
     if f"{node.name}.norm.weight" in weights:
         tensor = normalise(tensor, node.name, weights)
-    return _ACTIVATIONS[node.operator.activation](tensor)
+    return tensor
 
 
 def _squeeze_excite(node: Node, weights: TensorMap, _: Normalise, *inputs: Tensor) -> Tensor:
@@ -195,11 +196,25 @@ def _pool(_node: Node, _weights: TensorMap, _: Normalise, *inputs: Tensor) -> Te
     return tensor.mean((2, 3), keepdim=True)
 
 
+def _max_pool(node: Node, _weights: TensorMap, _: Normalise, *inputs: Tensor) -> Tensor:
+    (tensor,) = inputs
+    kernel = node.operator["kernel"]
+    pooled: Tensor = functional.max_pool2d(tensor, kernel, node.operator["stride"], kernel // 2)
+    return pooled
+
+
+def _average_pool(node: Node, _weights: TensorMap, _: Normalise, *inputs: Tensor) -> Tensor:
+    (tensor,) = inputs
+    return functional.avg_pool2d(tensor, node.operator["window"], ceil_mode=True)
+
+
 _KINDS: Mapping[str, Callable[..., Tensor]] = {
     "add": _add,
+    "average_pool": _average_pool,
     "conv2d": _convolution,
     "dense": _dense,
     "depthwise_conv2d": _convolution,
     "global_average_pool": _pool,
+    "max_pool": _max_pool,
     "squeeze_excite": _squeeze_excite,
 }

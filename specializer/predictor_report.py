@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from ..tables.atomic import write_atomically
-from .accuracy.fit import FOLDS, Fit, check_enough, fit_ridge, train_ridge
+from .accuracy.fit import FOLDS, Fit, Train, check_enough
+from .accuracy.models import DEFAULT_MODEL, find_model, fit_model
+from .accuracy.predictor import StoredPredictor
 from .accuracy.quality import Quality, learning_curve, quality_by_context
 from .evaluation_table import Evaluations, read_evaluations
 from .shipped import ACCURACY, find_supernet, part_of, shipped_supernets
@@ -41,6 +43,8 @@ class PredictorReport:
     Attributes:
         space: of the networks.
         evaluations: of the networks.
+        model: the kind of the predictor, by name.
+        compared: how every kind that was tried did, by name.
         fit: of the predictor, to all networks; its figures are about those that were chosen by no
             predictor, as favourites are easier to predict: they are alike.
         by_context: held-out predictions of the same networks within each context, by its label.
@@ -50,7 +54,9 @@ class PredictorReport:
 
     space: SearchSpace
     evaluations: Evaluations
-    fit: Fit
+    model: str
+    compared: Mapping[str, Quality]
+    fit: Fit[StoredPredictor]
     by_context: Mapping[str, Quality]
     curve: Sequence[Quality]
     favourites: Sequence[Favourites]
@@ -65,7 +71,8 @@ class PredictorReport:
             "top1_highest": float(measured.max()),
             "kendall_tau": self.fit.kendall_tau,
             "mean_absolute_error": self.fit.mean_absolute_error,
-            "penalty": self.fit.penalty,
+            "model": self.model,
+            "models": {name: asdict(found) for name, found in self.compared.items()},
             "by_resolution": {label: asdict(found) for label, found in self.by_context.items()},
             "learning_curve": [asdict(found) for found in self.curve],
             "favourites": [asdict(found) for found in self.favourites],
@@ -82,38 +89,46 @@ class PredictorReport:
         return path
 
 
-def make_predictor_report(space: SearchSpace, table: Path, seed: int) -> PredictorReport:
+def make_predictor_report(
+    space: SearchSpace, table: Path, seed: int, model: str = DEFAULT_MODEL
+) -> PredictorReport:
     """Fit a predictor to a table of evaluations, and judge it.
+
+    Args:
+        space: of the networks.
+        table: CSV, as ``read_evaluations`` takes it.
+        seed: of the folds of cross-validations, and of training.
+        model: as ``fit_model`` takes it.
 
     Raises:
         FormatError: the table cannot be read, or teaches nothing.
+        UnknownNameError: there is no such model.
     """
     evaluations = read_evaluations(table, space)
-    rng = np.random.default_rng(seed)
     free = evaluations.rounds == 0
     check_enough(int(free.sum()))
-    fit = fit_ridge(
-        space,
-        evaluations.population,
-        evaluations.top1,
-        rng,
-        judged=free,
-        targets=evaluations.targets,
-    )
-    by_chance = evaluations.part(free)
+    population, measured = evaluations.population, evaluations.top1
+    chosen = fit_model(model, space, population, measured, seed, free, evaluations.targets)
+    train, held_out = find_model(chosen.model), chosen.fit.held_out
+    by_chance, rng = evaluations.part(free), np.random.default_rng((seed, 1))
     population, measured = by_chance.population, by_chance.top1
     return PredictorReport(
         space,
         evaluations,
-        fit,
-        quality_by_context(space, population, fit.held_out[free], measured),
-        learning_curve(space, population, measured, by_chance.targets, rng),
-        _by_round(space, evaluations, rng),
+        chosen.model,
+        chosen.compared,
+        chosen.fit,
+        quality_by_context(space, population, held_out[free], measured),
+        learning_curve(train, space, population, measured, by_chance.targets, rng),
+        _by_round(train, space, evaluations, rng),
     )
 
 
 def _by_round(
-    space: SearchSpace, evaluations: Evaluations, rng: np.random.Generator
+    train: Train[StoredPredictor],
+    space: SearchSpace,
+    evaluations: Evaluations,
+    rng: np.random.Generator,
 ) -> list[Favourites]:
     """Let what was known before each round predict it."""
     found = []
@@ -121,7 +136,7 @@ def _by_round(
         before = evaluations.part(evaluations.rounds < number)
         chosen = evaluations.part(evaluations.rounds == number)
         fold = rng.permutation(len(before.top1)) % FOLDS
-        predictor, _ = train_ridge(space, before.population, before.targets, fold)
+        predictor = train(space, before.population, before.targets, fold, rng)
         overrated = float((predictor.predict(chosen.population) - chosen.top1).mean())
         found.append(Favourites(number, len(chosen.top1), overrated, float(chosen.top1.mean())))
     return found

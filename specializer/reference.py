@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from safetensors import SafetensorError
@@ -42,8 +43,11 @@ _SAME = 1e-6
 
 def reference_subnetworks(space: SearchSpace) -> list[SubNetwork]:
     """List the largest and the smallest sub-network at each resolution."""
-    contexts = range(len(space.contexts))
-    return [(context, *extreme[1:]) for context in contexts for extreme in extremes(space)]
+    ends = space.genes(np.array(extremes(space), np.int16))
+    listed = np.repeat(ends[None], space.axis_counts[0], axis=0)
+    listed[..., 0] = np.arange(space.axis_counts[0])[:, None]
+    rows = space.networks(listed.reshape(-1, ends.shape[1])).tolist()
+    return [tuple(row) for row in rows]
 
 
 def statistics(network: Network) -> dict[str, Tensor]:
@@ -79,7 +83,7 @@ def recalibrate_synthetically(
     synthetic = recalibrate(network, batches)
     mended = _Mended(statistics(synthetic))
     for related, wanted in reference.items():
-        if related[0] == subnetwork[0]:
+        if supernet.spec.resolution(related) == network.resolution:
             seen = statistics(recalibrate(extract(reference_of or supernet, related), batches))
             _check(supernet.spec.space.text(related), wanted, seen)
             weight = _nearness(subnetwork, related)

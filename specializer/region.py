@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from ..tables.errors import FormatError
 from .space import ABSENT, Population, SearchSpace, Slot, SubNetwork, required_slots
 
-RESOLUTION = "resolution"
 _CHUNK = 64
 _FRUITLESS = 500
 """After so many chunks without a new sub-network, no more of them are looked for."""
@@ -27,9 +26,9 @@ class Region:
     """The sub-networks that have one of some values in one dimension; reads ``stage3.depth=2,3``.
 
     Attributes:
-        dimension: ``resolution``, the depth of a stage such as ``stage3.depth``, or a slot that is
-            never empty, such as ``stage3.block1``.
-        values: resolutions, depths or choices, as the space names them.
+        dimension: ``resolution`` or another axis of the contexts, the depth of a stage such as
+            ``stage3.depth``, or a slot that is never empty, such as ``stage3.block1``.
+        values: of the axis, depths or choices, as the space names them.
     """
 
     dimension: str
@@ -75,8 +74,11 @@ class Region:
         known = dimension_values(space, self.dimension)
         places = [known.index(value) for value in self.values]
         place, changed = (max if largest else min)(places), list(subnetwork)
-        if self.dimension == RESOLUTION:
-            changed[0] = place if subnetwork[0] not in places else subnetwork[0]
+        if (axis := _axis(space, self.dimension)) is not None:
+            genes = space.genes(np.array([subnetwork], np.int16)).copy()
+            if genes[0, axis] not in places:
+                genes[0, axis] = place
+            changed[0] = int(space.networks(genes)[0, 0])
         elif self.dimension.endswith(_DEPTH):
             first, stage = _stage(space, self.dimension)
             depth = required_slots(stage) + place
@@ -157,13 +159,13 @@ def dimensions(space: SearchSpace) -> tuple[str, ...]:
     """List what a space can be split by."""
     depths = [f"{_stage_name(stage)}{_DEPTH}" for stage in space.stages]
     slots = [slot.name for slot in space.slots if not slot.optional]
-    return (RESOLUTION, *depths, *slots)
+    return (*(axis.name for axis in space.context_axes), *depths, *slots)
 
 
 def dimension_values(space: SearchSpace, dimension: str) -> tuple[str, ...]:
     """List what a dimension can be, in order; FormatError when the space has no such dimension."""
-    if dimension == RESOLUTION:
-        return space.contexts
+    if (axis := _axis(space, dimension)) is not None:
+        return space.context_axes[axis].labels
     for stage in space.stages:
         if dimension == f"{_stage_name(stage)}{_DEPTH}":
             return tuple(map(str, range(required_slots(stage), len(stage) + 1)))
@@ -177,8 +179,8 @@ def dimension_values(space: SearchSpace, dimension: str) -> tuple[str, ...]:
 
 def _places(space: SearchSpace, dimension: str, population: Population) -> NDArray[np.intp]:
     """Return which of the dimension's values each sub-network has, counted from 0: (n,)."""
-    if dimension == RESOLUTION:
-        return population[:, 0].astype(np.intp)
+    if (axis := _axis(space, dimension)) is not None:
+        return space.genes(population)[:, axis].astype(np.intp)
     if dimension.endswith(_DEPTH):
         first, stage = _stage(space, dimension)
         filled = (population[:, first : first + len(stage)] != ABSENT).sum(axis=1)
@@ -187,6 +189,12 @@ def _places(space: SearchSpace, dimension: str, population: Population) -> NDArr
     slot = [slot.name for slot in space.slots].index(dimension)
     choices: NDArray[np.intp] = population[:, 1 + slot].astype(np.intp) - 1
     return choices
+
+
+def _axis(space: SearchSpace, dimension: str) -> int | None:
+    """Return which axis of the contexts a dimension is, if it is one."""
+    names = [axis.name for axis in space.context_axes]
+    return names.index(dimension) if dimension in names else None
 
 
 def _stage(space: SearchSpace, dimension: str) -> tuple[int, tuple[Slot, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,29 @@ class Slot:
     optional: bool = False
 
 
+STEM, HEAD = "stem", "head"
+"""The parts of every network that are in no slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One of several global choices that together are a context.
+
+    Attributes:
+        name: for people, such as ``resolution`` or ``stage2.width``.
+        labels: of what can be chosen, from the cheapest to the dearest.
+        parts: names of the slots, ``STEM`` and ``HEAD`` whose graphs depend on the choice; every
+            part where it is None.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    parts: tuple[str, ...] | None = None
+
+
+RESOLUTION = "resolution"
+
+
 @dataclass(frozen=True, slots=True)
 class SearchSpace:
     """Every sub-network of a supernet, described by data alone.
@@ -46,20 +70,35 @@ class SearchSpace:
 
     A sub-network reads ``160:k7e6.k5e4.-.-|k3e3.k3e3.k3e3.-``: the context, then the stages.
 
+    Several global choices (a resolution and the width of each stage) are the axes of one context,
+    each of their combinations, so that costs stay sums over slots; ``of_axes`` makes such a space.
+    Whatever changes sub-networks step by step changes their ``genes``, in which axes stand apart.
+
     Attributes:
         name: of the supernet that it belongs to.
         contexts: labels, from the cheapest to the dearest.
         stages: slots by stage, those that cannot be empty first.
+        axes: of the contexts, which are their product, the last axis changing fastest; the first is
+            the resolution. None where the contexts are the resolutions.
 
     Raises:
-        FormatError: a slot that cannot be empty stands behind one that can.
+        FormatError: a slot that cannot be empty stands behind one that can, or contexts are not the
+            product of their axes, or too many.
     """
 
     name: str
     contexts: tuple[str, ...]
     stages: tuple[tuple[Slot, ...], ...]
+    axes: tuple[Axis, ...] = ()
 
     def __post_init__(self) -> None:
+        if len(self.contexts) != math.prod(self.axis_counts):
+            raise FormatError(f"the contexts of {self.name} are not the product of its axes")
+        if len(self.contexts) > np.iinfo(np.int16).max:
+            raise FormatError(
+                f"{self.name} has {len(self.contexts):,} contexts, more than a sub-network can "
+                "name; leave out resolutions, or make its axes slots"
+            )
         for stage in self.stages:
             for slot in stage[required_slots(stage) :]:
                 if not slot.optional:
@@ -67,6 +106,78 @@ class SearchSpace:
                         f"{slot.name} of {self.name} cannot be empty, yet slots before it can; "
                         "a stage begins with the slots that cannot"
                     )
+
+    @classmethod
+    def of_axes(
+        cls, name: str, axes: tuple[Axis, ...], stages: tuple[tuple[Slot, ...], ...]
+    ) -> SearchSpace:
+        """Make a space whose contexts are every combination of several global choices."""
+        contexts = tuple(map(".".join, product(*(axis.labels for axis in axes))))
+        return cls(name, contexts, stages, axes)
+
+    @property
+    def context_axes(self) -> tuple[Axis, ...]:
+        """The axes of the contexts; where none are named, the contexts are one."""
+        return self.axes or (Axis(RESOLUTION, self.contexts),)
+
+    @property
+    def axis_counts(self) -> tuple[int, ...]:
+        """How many values each axis has."""
+        return tuple(len(axis.labels) for axis in self.context_axes)
+
+    def axis_places(self) -> NDArray[np.intp]:
+        """Return each context's place on each axis, counted from 0: (contexts, axes)."""
+        counts = self.axis_counts
+        places: NDArray[np.intp] = np.indices(counts, np.intp).reshape(len(counts), -1).T
+        return places
+
+    def alike(self, part: str) -> NDArray[np.intp]:
+        """Return for each context the first one in which a part's graph is the same: (contexts,).
+
+        Args:
+            part: the name of a slot, ``STEM`` or ``HEAD``.
+        """
+        places = self.axis_places().T
+        for row, axis in zip(places, self.context_axes, strict=True):
+            if axis.parts is not None and part not in axis.parts:
+                row[:] = 0
+        first: NDArray[np.intp] = np.ravel_multi_index(tuple(places), self.axis_counts)
+        return first
+
+    def one_by_one(self) -> list[int]:
+        """List contexts with every value of every axis, the others at their dearest."""
+        counts = self.axis_counts
+        places = [
+            [*(count - 1 for count in counts[:axis]), value, *(c - 1 for c in counts[axis + 1 :])]
+            for axis, count in enumerate(counts)
+            for value in range(count)
+        ]
+        contexts = np.ravel_multi_index(tuple(np.array(places).T), counts)
+        return list(dict.fromkeys(contexts.tolist()))
+
+    def genes(self, population: Population) -> Population:
+        """Take contexts apart: (n, axes + slots), the same where there is one axis."""
+        if len(self.axis_counts) == 1:
+            return population
+        places = np.unravel_index(population[:, 0], self.axis_counts)
+        return np.column_stack([*places, population[:, 1:]]).astype(np.int16)
+
+    def networks(self, genes: Population) -> Population:
+        """Put contexts together again: (n, 1 + slots) of what ``genes`` made."""
+        axes = len(self.axis_counts)
+        if axes == 1:
+            return genes
+        contexts = np.ravel_multi_index(tuple(genes[:, :axes].T), self.axis_counts)
+        return np.column_stack([contexts, genes[:, axes:]]).astype(np.int16)
+
+    @property
+    def gene_bounds(self) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+        """The lowest and the highest value of each gene: (axes + slots,), twice."""
+        counts = np.array(self.axis_counts, np.int16)
+        return (
+            np.concatenate([np.zeros_like(counts), self.lowest_choices]),
+            np.concatenate([counts - np.int16(1), self.choice_counts]),
+        )
 
     @property
     def slots(self) -> tuple[Slot, ...]:

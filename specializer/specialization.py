@@ -1,7 +1,8 @@
 """What ``sartor specialize`` leaves behind: one network, and why it is the one.
 
 A folder with ``specialization.json`` (for people and programs) and ``network.safetensors`` (the
-weights, BatchNorm recalibrated and not yet folded). ``export`` and ``verify`` start from it.
+graph and its weights, BatchNorm recalibrated and not yet folded). ``export`` and ``verify`` start
+from it, and need nothing else: not the supernet, nor, where it is the user's own, its code.
 """
 
 from __future__ import annotations
@@ -10,20 +11,19 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from ..tables.atomic import write_atomically
 from ..tables.errors import CheckpointError
 from .choice import Choice
 from .documents import from_document
 from .network import Network
-from .space import SubNetwork
-from .supernets.elastic import ElasticMobileNetV3
-from .supernets.mobilenet_v3 import BATCH_NORM_EPS, MobileNetV3
+from .network_file import checked_network, has_graph, network_bytes, parse_network, parse_weights
+from .supernets.families import FAMILIES
+from .supernets.mobilenet_v3 import MobileNetV3
 
-FORMAT = 2
-"""Version 1 did not tell by which rows of the table a latency was predicted."""
+FORMAT = 3
+"""Version 1 did not tell by which rows of the table a latency was predicted; up to version 2 every
+supernet was a MobileNetV3, the network's file held no graph, and there was one device and no limit
+but that on latency."""
 DESCRIPTION, WEIGHTS = "specialization.json", "network.safetensors"
 _AGAIN = "make it again with: sartor specialize"
 
@@ -37,10 +37,7 @@ class Specialization:
 
     def save(self, folder: Path) -> None:
         """Write both files; OutputError when the folder cannot be written."""
-        from safetensors.torch import save
-
-        weights = {name: value.contiguous() for name, value in self.network.weights.items()}
-        write_atomically(folder / WEIGHTS, save(weights))
+        write_atomically(folder / WEIGHTS, network_bytes(self.network))
         document = {"format": FORMAT} | asdict(self.choice)
         write_atomically(folder / DESCRIPTION, (json.dumps(document, indent=2) + "\n").encode())
 
@@ -60,8 +57,12 @@ def load_choice(folder: Path) -> Choice:
                 f"{path} was written by a newer Sartor (format {version}, this one reads "
                 f"{FORMAT}); update Sartor, or {_AGAIN}"
             )
+        if version < 3:
+            settings = {"width": document["origin"].pop("width")}
+            document["origin"] |= {"family": MobileNetV3.family, "settings": settings}
         choice = from_document(Choice, document)
-        choice.origin.spec.space.parse(choice.subnetwork)
+        if choice.origin.family in FAMILIES:
+            choice.origin.spec.space.parse(choice.subnetwork)
     except OSError as error:
         raise CheckpointError(
             f"{folder} holds no specialized network: cannot read {path.name} "
@@ -78,28 +79,33 @@ def load_specialization(folder: Path) -> Specialization:
     Raises:
         CheckpointError: a file is missing, damaged, or from a newer Sartor.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    choice = load_choice(folder)
-    spec, path = choice.origin.spec, folder / WEIGHTS
-    subnetwork = spec.space.parse(choice.subnetwork)
+    choice, path = load_choice(folder), folder / WEIGHTS
     try:
-        weights = load(path.read_bytes())
+        content = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}; {_AGAIN}") from error
-    except (SafetensorError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}); {_AGAIN}") from error
-    if {name: value.shape for name, value in weights.items()} != _shapes(spec, subnetwork):
+    try:
+        network = _network(choice, content)
+    except (ValueError, LookupError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}; {_AGAIN}") from error
+    if not _is_of(network, choice):
         raise CheckpointError(f"{path} holds another network than {DESCRIPTION} names; {_AGAIN}")
-    network = Network(spec.graph(subnetwork), weights, BATCH_NORM_EPS)
-    if not all(np.isfinite(value).all() for value in network.deployed().weights.values()):
-        raise CheckpointError(f"{path} holds weights that are no finite numbers; {_AGAIN}")
     return Specialization(choice, network)
 
 
-def _shapes(spec: MobileNetV3, subnetwork: SubNetwork) -> dict[str, torch.Size]:
-    """Return the shape of every weight of a sub-network, without computing any."""
-    with torch.device("meta"):
-        weights = ElasticMobileNetV3(spec).weights(subnetwork)
-    return {name: value.shape for name, value in weights.items()}
+def _network(choice: Choice, content: bytes) -> Network:
+    """Read a network, or only its weights where its graph has to come from the supernet's spec."""
+    if has_graph(content):
+        return parse_network(content)
+    spec = choice.origin.spec
+    graph = spec.graph(spec.space.parse(choice.subnetwork))
+    return checked_network(graph, parse_weights(content), spec.batch_norm_eps)
+
+
+def _is_of(network: Network, choice: Choice) -> bool:
+    """Whether a network is the chosen one, as far as that can be told without the user's code."""
+    if choice.origin.family in FAMILIES:
+        spec = choice.origin.spec
+        wanted = spec.graph(spec.space.parse(choice.subnetwork))
+        return network.graph.operators == wanted.operators
+    return network.graph.name == choice.subnetwork

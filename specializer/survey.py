@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from ..tables.kinds import multiply_adds
-from .accuracy.fit import FOLDS, check_enough, train_ridge
+from .accuracy.fit import FOLDS, check_enough
+from .accuracy.models import DEFAULT_MODEL, find_model
 from .cost import compile_cost
 from .evaluation_table import Evaluated, evaluations_of
 from .evaluations import Evaluates, evaluate_all
@@ -35,6 +36,7 @@ def survey(
     seed: int,
     journal: Path,
     report: Callable[[int], None] = lambda _: None,
+    model: str = DEFAULT_MODEL,
 ) -> dict[SubNetwork, Evaluated]:
     """Evaluate some sub-networks, and then, in rounds, those that a predictor holds for best.
 
@@ -47,6 +49,7 @@ def survey(
         seed: of the searches.
         journal: as ``evaluate_all`` keeps it; with it a survey that was broken off goes on.
         report: told how many are done.
+        model: the kind of the predictor, by name.
 
     Returns:
         The evaluations, in the order in which they were made; fewer favourites where the searches
@@ -55,7 +58,9 @@ def survey(
     Raises:
         CheckpointError, DatasetError, OutputError: as ``evaluate_all``.
         FormatError: ``first`` is too little to learn from, and favourites are wanted.
+        UnknownNameError: there is no such model.
     """
+    train = find_model(model)
     if best:
         check_enough(len(first))
     scores = evaluate_all(evaluator, supernet, first, journal, report)
@@ -68,7 +73,7 @@ def survey(
         rng = np.random.default_rng((seed, number))
         known = evaluations_of(found, evaluator.subject.judged_images)
         fold = rng.permutation(len(found)) % FOLDS
-        predictor, _ = train_ridge(space, known.population, known.targets, fold)
+        predictor = train(space, known.population, known.targets, fold, rng)
         chosen = favourites(space, cost, predictor, len(part), rng, found)
         done = len(found)
 

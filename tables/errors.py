@@ -6,6 +6,7 @@ SartorError                      the command line prints it without a traceback 
 ├── GraphError                   a graph of operators does not fit together (also a ValueError)
 ├── UnknownNameError             no supernet, device, runtime or table of that name
 ├── MissingOperatorError         a latency table has no row for an operator
+├── UnfitTableError              a latency table is of what is never shipped
 ├── MeasurementError             samples that cannot be a measurement
 ├── StoreError                   the store of measurements cannot be used
 │   ├── StoreVersionError        it was written by a newer Sartor
@@ -88,6 +89,10 @@ class MissingOperatorError(SartorError, LookupError):
         again = "measure it again with" if failure else "measure it with"
         remedy = advice or f"{again}: {self.command}"
         super().__init__(f"no latency for {operator} ({hint}){cause}; {remedy}")
+
+
+class UnfitTableError(SartorError):
+    """A latency table is of what is never shipped."""
 
 
 class MeasurementError(SartorError, ValueError):

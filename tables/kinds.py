@@ -2,7 +2,8 @@
 
 A new kind is one entry here and one in each writer (``profiler/writers``), nothing else. A block is
 one entry here and its parts in ``blocks``; writers do not know it.
-Convolutions are padded by ``kernel // 2`` on every side, as PyTorch networks are.
+Convolutions and maximum pooling are padded by ``kernel // 2`` on every side, as PyTorch networks
+are; average pooling is not padded, and its last windows end where the map does.
 """
 
 from __future__ import annotations
@@ -41,8 +42,11 @@ class Kind:
 
 
 def _convolved(operator: Operator, channels: int) -> Shape:
-    _, height, width = operator.inputs[0]
-    stride = operator["stride"]
+    return channels, *_strided(operator, operator["stride"])[1:]
+
+
+def _strided(operator: Operator, stride: int) -> Shape:
+    channels, height, width = operator.inputs[0]
     return channels, (height - 1) // stride + 1, (width - 1) // stride + 1
 
 
@@ -102,6 +106,9 @@ def _block(
 
 KINDS: Mapping[str, Kind] = {
     "add": Kind((3, 3), (), lambda op: op.inputs[0], _no_weights, lambda _: 0),
+    "average_pool": Kind(
+        (3,), ("window",), lambda op: _strided(op, op["window"]), _no_weights, lambda _: 0
+    ),
     "conv2d": Kind(
         (3,),
         ("kernel", "out", "stride"),
@@ -126,6 +133,13 @@ KINDS: Mapping[str, Kind] = {
     "global_average_pool": Kind(
         (3,), (), lambda op: (op.inputs[0][0], 1, 1), _no_weights, lambda _: 0
     ),
+    "max_pool": Kind(
+        (3,),
+        ("kernel", "stride"),
+        lambda op: _convolved(op, op.inputs[0][0]),
+        _no_weights,
+        lambda _: 0,
+    ),
     "mbconv": _block(
         ("expand", "kernel", "out", "se", "skip", "stride"), mbconv_parts, ("se", "skip")
     ),
@@ -138,6 +152,45 @@ KINDS: Mapping[str, Kind] = {
         lambda op: 2 * op.inputs[0][0] * op["middle"] + math.prod(op.inputs[0]),
     ),
 }
+
+
+def _check_add(addition: Operator) -> None:
+    if addition.inputs[0] != addition.inputs[1]:
+        raise GraphError(f"{addition}: the two inputs of an addition have the same shape")
+
+
+def _check_max_pool(pool: Operator) -> None:
+    if pool.activation not in ("relu", "relu6"):
+        raise GraphError(
+            f"{pool}: maximum pooling ends in relu or relu6, with which padding by zeros is exact; "
+            "add it, for it leaves as it is what was not negative before"
+        )
+    if pool["stride"] > pool["kernel"]:
+        raise GraphError(f"{pool}: maximum pooling skips no pixels; want stride <= kernel")
+
+
+def _check_average_pool(pool: Operator) -> None:
+    if any(-size % pool["window"] > 1 for size in pool.inputs[0][1:]):
+        raise GraphError(
+            f"{pool}: not every runtime can cut more than one row off the last windows; "
+            "take an input that they fit"
+        )
+
+
+def _check_skip(block: Operator) -> None:
+    if block["skip"] and (
+        block["skip"] > 1 or block["stride"] > 1 or block["out"] != block.inputs[0][0]
+    ):
+        raise GraphError(f"{block}: skip is 1 or 0, and 1 only where the output fits the input")
+
+
+_CHECKS: Mapping[str, Callable[[Operator], None]] = {
+    "add": _check_add,
+    "average_pool": _check_average_pool,
+    "max_pool": _check_max_pool,
+    "mbconv": _check_skip,
+}
+"""What else an operator has to obey, beyond what is asked of all of them."""
 
 
 @lru_cache(maxsize=16384)  # training builds the graph of each sub-network that it draws
@@ -158,18 +211,11 @@ def kind_of(operator: Operator) -> Kind:
     for name, value in operator.attributes:
         if value == 0 and name not in kind.optional:
             raise GraphError(f"{operator}: {name} is at least 1")
-    if operator.kind == "add" and operator.inputs[0] != operator.inputs[1]:
-        raise GraphError(f"{operator}: the two inputs of an addition have the same shape")
     if "kernel" in kind.attributes and operator["kernel"] % 2 == 0:
         raise GraphError(f"{operator}: only odd kernels are padded evenly")
-    if operator.kind == "mbconv" and operator["skip"]:
-        _check_skip(operator)
+    if operator.kind in _CHECKS:
+        _CHECKS[operator.kind](operator)
     return kind
-
-
-def _check_skip(block: Operator) -> None:
-    if block["skip"] > 1 or block["stride"] > 1 or block["out"] != block.inputs[0][0]:
-        raise GraphError(f"{block}: skip is 1 or 0, and 1 only where the output fits the input")
 
 
 def output_shape(operator: Operator) -> Shape:

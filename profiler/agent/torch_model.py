@@ -185,6 +185,12 @@ def _call(
         return lambda one, other: one + other
     if kind == "global_average_pool":
         return lambda x: functional.adaptive_avg_pool2d(x, 1)
+    if kind == "max_pool":
+        kernel, stride = attributes["kernel"], attributes["stride"]
+        return lambda x: functional.max_pool2d(x, kernel, stride, kernel // 2)
+    if kind == "average_pool":
+        window = attributes["window"]
+        return lambda x: functional.avg_pool2d(x, window, ceil_mode=True)
     if kind == "dense":
         weight, bias = own("weight"), own("bias")
         return lambda x: functional.linear(x.flatten(1), weight, bias)

@@ -57,6 +57,10 @@ class FlatModel:
         """Add a tensor that is computed at run time (batch included in ``shape``)."""
         return self._tensor(name, shape, "float32")
 
+    def alike(self, _one: str, _other: str) -> bool:
+        """Tell whether two activations, by their names, store numbers alike; pooling wants it."""
+        return True
+
     def parameters(
         self,
         names: tuple[str, str],

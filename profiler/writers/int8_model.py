@@ -34,6 +34,10 @@ class Int8Model(FlatModel):
         self._stored[tensor] = stored
         return tensor
 
+    def alike(self, one: str, other: str) -> bool:
+        """Tell whether two activations have the same steps."""
+        return self._ranges[one] == self._ranges[other]
+
     def parameters(
         self,
         names: tuple[str, str],

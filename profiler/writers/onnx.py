@@ -173,6 +173,33 @@ def _global_average_pool(site: _Site, result: str) -> None:
     site.add("GlobalAveragePool", [site.node.inputs[0]], result)
 
 
+def _max_pool(site: _Site, result: str) -> None:
+    kernel, stride = site.operator["kernel"], site.operator["stride"]
+    site.add(
+        "MaxPool",
+        [site.node.inputs[0]],
+        result,
+        kernel_shape=[kernel, kernel],
+        strides=[stride, stride],
+        pads=[kernel // 2] * 4,
+    )
+
+
+def _average_pool(site: _Site, result: str) -> None:
+    """Average windows side by side; the last ones are padded, and count no padding."""
+    window = site.operator["window"]
+    short = [-size % window for size in site.operator.inputs[0][1:]]
+    site.add(
+        "AveragePool",
+        [site.node.inputs[0]],
+        result,
+        kernel_shape=[window, window],
+        strides=[window, window],
+        pads=[0, 0, *short],
+        count_include_pad=0,
+    )
+
+
 def _squeeze_excite(site: _Site, result: str) -> None:
     tensor = site.add("GlobalAveragePool", [site.node.inputs[0]], site.between("pooled"))
     tensor = site.add(
@@ -198,10 +225,12 @@ def _value(name: str, shape: Shape, batch: int, dtype: str) -> ValueInfoProto:
 
 _EMIT: Mapping[str, Callable[[_Site, str], None]] = {
     "add": _add,
+    "average_pool": _average_pool,
     "conv2d": _conv2d,
     "dense": _dense,
     "depthwise_conv2d": _depthwise_conv2d,
     "global_average_pool": _global_average_pool,
+    "max_pool": _max_pool,
     "squeeze_excite": _squeeze_excite,
 }
 """Writes a node's operators, the last of which makes the tensor of the given name."""

@@ -69,7 +69,7 @@ def activation_ranges(graph: Graph, weights: Weights) -> dict[str, Range]:
 
     Returns:
         Ranges of the inputs and the nodes' results by name, and by ``NODE/PART`` of what lies
-        between: ``linear`` before an activation, ``padded`` before a convolution, ``flat`` before
+        between: ``linear`` before an activation, ``padded`` before windows, ``flat`` before
         a classifier, and the parts of squeeze-and-excite.
     """
     moments = {
@@ -140,6 +140,12 @@ def _global_average_pool(node: Node, inputs: list[Moments], _: Weights) -> dict[
     return {"linear": _pooled(node, inputs[0])}
 
 
+def _within(_: Node, inputs: list[Moments], __: Weights) -> dict[str, Moments]:
+    """Pool a few neighbours, alike in a network: the same range, as eight bits have to have it."""
+    (before,) = inputs
+    return {"linear": Moments(before.mean, before.variance, before.range)}
+
+
 def _squeeze_excite(node: Node, inputs: list[Moments], weights: Weights) -> dict[str, Moments]:
     (x,) = inputs
     reduce_weight, expand_weight = (
@@ -179,10 +185,12 @@ _ACTIVATIONS: Mapping[str, Callable[[Floats], Floats]] = {
 
 _MAKE: Mapping[str, Callable[[Node, list[Moments], Weights], dict[str, Moments]]] = {
     "add": _add,
+    "average_pool": _within,
     "conv2d": _conv2d,
     "dense": _dense,
     "depthwise_conv2d": _depthwise_conv2d,
     "global_average_pool": _global_average_pool,
+    "max_pool": _within,
     "squeeze_excite": _squeeze_excite,
 }
 """The moments of a node's tensors, of which ``linear`` is its result before the activation."""

@@ -28,6 +28,7 @@ _FUSED = {
     "relu": ActivationFunctionType.RELU,
     "relu6": ActivationFunctionType.RELU6,
 }
+_WINDOWED = ("average_pool", "max_pool")
 _ALONE = {"relu": "RELU", "relu6": "RELU6", "hswish": "HARD_SWISH"}
 
 
@@ -116,11 +117,21 @@ class _Site:
 def _emit(site: _Site) -> int:
     """Write a node, with its activation fused where TFLite can, and return its result."""
     kind, activation = site.operator.kind, site.operator.activation
-    if activation == "none" or (activation in _FUSED and kind != "global_average_pool"):
+    if _takes_in(site):
         return _EMIT[kind](site, site.result(), _FUSED[activation])
     linear = site.activation("linear", output_shape(site.operator))
     _EMIT[kind](site, linear, ActivationFunctionType.NONE)
     return site.model.operator(_ALONE[activation], [linear], site.result())
+
+
+def _takes_in(site: _Site) -> bool:
+    """Tell whether a node's operator in TFLite computes the activation, too."""
+    kind, activation = site.operator.kind, site.operator.activation
+    if activation == "none":
+        return True
+    if kind in _WINDOWED and not site.model.alike(site.node.inputs[0], site.node.name):
+        return False
+    return activation in _FUSED and kind != "global_average_pool"
 
 
 def _conv2d(site: _Site, result: int, fused: int) -> int:
@@ -157,13 +168,15 @@ def _depthwise_conv2d(site: _Site, result: int, fused: int) -> int:
 
 
 def _padded(site: _Site) -> tuple[int, int]:
-    """Pad a convolution's input by ``kernel // 2`` on every side, as PyTorch does.
+    """Pad a node's input by ``kernel // 2`` zeros on every side, as PyTorch does for convolutions.
 
     TFLite's SAME puts the odd row of padding behind, so with a stride over even sizes it would
     read other pixels. Then an explicit PAD stands before a VALID convolution; XNNPACK merges them.
+    PyTorch's maximum pooling reads nothing beyond the edge. Zeros there are exact because ReLU
+    follows, and unlike the lowest number (PADV2) they are something that XNNPACK can pad with.
 
     Returns:
-        The tensor that the convolution reads, and its padding.
+        The tensor that the node's operator reads, and its padding.
     """
     channels, height, width = site.operator.inputs[0]
     kernel, stride = site.operator["kernel"], site.operator["stride"]
@@ -214,6 +227,42 @@ def _global_average_pool(site: _Site, result: int, _: int) -> int:
     return _pool(site, result)
 
 
+def _max_pool(site: _Site, result: int, fused: int) -> int:
+    padded, padding = _padded(site)
+    kernel, stride = site.operator["kernel"], site.operator["stride"]
+    return _windows(site, "MAX_POOL_2D", padded, result, fused, padding, kernel, stride)
+
+
+def _average_pool(site: _Site, result: int, fused: int) -> int:
+    """Average windows side by side: SAME pads behind the last ones, and counts no padding."""
+    read, window = site.inputs[0], site.operator["window"]
+    return _windows(site, "AVERAGE_POOL_2D", read, result, fused, Padding.SAME, window, window)
+
+
+def _windows(
+    site: _Site,
+    kind: str,
+    read: int,
+    result: int,
+    fused: int,
+    padding: int,
+    size: int,
+    stride: int,
+) -> int:
+    return site.model.operator(
+        kind,
+        [read],
+        result,
+        "Pool2DOptions",
+        padding=padding,
+        strideH=stride,
+        strideW=stride,
+        filterHeight=size,
+        filterWidth=size,
+        fusedActivationFunction=fused,
+    )
+
+
 def _squeeze_excite(site: _Site, result: int, fused: int) -> int:
     """Pool, squeeze, expand, hard-sigmoid, scale.
 
@@ -261,10 +310,12 @@ def _channels_last(shape: Shape, batch: int) -> Shape:
 
 _EMIT: Mapping[str, Callable[[_Site, int, int], int]] = {
     "add": _add,
+    "average_pool": _average_pool,
     "conv2d": _conv2d,
     "dense": _dense,
     "depthwise_conv2d": _depthwise_conv2d,
     "global_average_pool": _global_average_pool,
+    "max_pool": _max_pool,
     "squeeze_excite": _squeeze_excite,
 }
 """Writes a node's operators between its inputs and a given result, with a fused activation."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,35 +12,37 @@ from numpy.typing import NDArray
 from ...tables.errors import FormatError
 from ..space import Population, SearchSpace
 from .denoise import Floats
-from .features import feature_starts, one_hot
-from .predictor import Layer, MlpPredictor
+from .predictor import MlpPredictor, StoredPredictor
+from .ridge import train_ridge
 
 FOLDS = 5
 """Of cross-validations."""
 
-_PENALTIES: Floats = np.logspace(-2, 3, 11)
-_CONTEXT_FREEDOM = 10.0
-"""Every network teaches its context's weight, so these are penalised a hundred times less."""
-_TRAIT = re.compile(r"[a-z]+[0-9.]+")
-"""What labels of choices are made of: ``k7e6`` has the traits ``k7`` and ``e6``."""
+Kept_co = TypeVar("Kept_co", bound=StoredPredictor, covariant=True)
+"""A kind of predictor."""
+
+Train = Callable[[SearchSpace, Population, Floats, NDArray[np.intp], np.random.Generator], Kept_co]
+"""Trains a predictor once.
+
+It is given the space, different networks, (n, 1 + slots), their accuracies as fractions, (n,), and
+the fold of a cross-validation that chooses what has to be chosen, for each network, (n,).
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fit:
+class Fit(Generic[Kept_co]):
     """A fitted predictor, and how it did on networks that it had not seen.
 
     Attributes:
         predictor: fitted to all networks.
         networks: how many it learnt from.
-        penalty: of the squared weights, chosen by cross-validation.
         kendall_tau: of held-out predictions against the measured accuracies, -1 to 1.
         mean_absolute_error: of held-out predictions, as a fraction.
         held_out: each network's accuracy as predicted without it, as a fraction: (networks,).
     """
 
-    predictor: MlpPredictor
+    predictor: Kept_co
     networks: int
-    penalty: float
     kendall_tau: float
     mean_absolute_error: float
     held_out: Floats
@@ -53,23 +56,32 @@ def fit_ridge(
     folds: int = FOLDS,
     judged: NDArray[np.bool_] | None = None,
     targets: Floats | None = None,
-) -> Fit:
-    """Fit a linear predictor, one weight for each choice, with penalised weights.
+) -> Fit[MlpPredictor]:
+    """Fit a linear predictor; see ``fit`` and ``train_ridge``."""
+    return fit(train_ridge, space, population, accuracies, rng, folds, judged, targets)
 
-    A choice's weight is the sum of what it is worth in any slot, of what any block is worth in its
-    stage and in its slot, of what each of its traits (its kernel, its expansion) is worth anywhere,
-    in its stage and in its slot, and of what is special about it here. Each part is penalised
-    alike, so few networks already teach what is common to many (partial pooling), and a rare
-    choice is not overrated.
+
+def fit(
+    train: Train[Kept_co],
+    space: SearchSpace,
+    population: Population,
+    accuracies: Floats,
+    rng: np.random.Generator,
+    folds: int = FOLDS,
+    judged: NDArray[np.bool_] | None = None,
+    targets: Floats | None = None,
+) -> Fit[Kept_co]:
+    """Fit a predictor, and judge it by cross-validation.
 
     Each network's held-out prediction comes from a predictor that saw neither the network nor its
-    fold, penalty included (nested cross-validation), so the report does not flatter.
+    fold, whatever it chose included (nested cross-validation), so the report does not flatter.
 
     Args:
+        train: makes a predictor of networks and their accuracies.
         space: of the networks.
         population: different networks: (n, 1 + slots).
         accuracies: top-1 as fractions: (n,).
-        rng: deals the networks to the folds.
+        rng: deals the networks to the folds, and trains.
         folds: of the cross-validation.
         judged: whether a network counts in the figures: (n,); all do where this is None.
         targets: what is learnt in place of ``accuracies``, such as ``denoised`` ones: (n,). The
@@ -90,14 +102,12 @@ def fit_ridge(
     held_out = np.empty(len(accuracies))
     for index in range(folds):
         seen, unseen = fold != index, fold == index
-        predictor, _ = train_ridge(space, population[seen], wanted[seen], fold[seen])
+        predictor = train(space, population[seen], wanted[seen], fold[seen], rng)
         held_out[unseen] = predictor.predict(population[unseen])
-    predictor, penalty = train_ridge(space, population, wanted, fold)
     counts = np.ones(len(accuracies), bool) if judged is None else judged
     return Fit(
-        predictor,
+        train(space, population, wanted, fold, rng),
         len(accuracies),
-        penalty,
         kendall_tau(held_out[counts], accuracies[counts]),
         float(np.abs(held_out - accuracies)[counts].mean()),
         held_out,
@@ -113,27 +123,6 @@ def check_enough(networks: int, folds: int = FOLDS) -> None:
         )
 
 
-def train_ridge(
-    space: SearchSpace, population: Population, accuracies: Floats, fold: NDArray[np.intp]
-) -> tuple[MlpPredictor, float]:
-    """Train the linear predictor once; return it with the penalty of its squared weights.
-
-    Args:
-        space: of the networks.
-        population: (n, 1 + slots).
-        accuracies: top-1 as fractions: (n,).
-        fold: of the cross-validation that chooses the penalty, for each network: (n,).
-    """
-    mean, deviation = float(accuracies.mean()), float(accuracies.std()) or 1.0
-    basis = _pooling(space)
-    features = one_hot(space, population) @ basis
-    targets = (accuracies - mean) / deviation
-    penalty = _best_penalty(features, targets, fold)
-    weights = _ridge(features, targets, np.array([penalty]))
-    layer = Layer((basis @ weights[1:]).astype(np.float32), weights[0].astype(np.float32))
-    return MlpPredictor(space, (layer,), mean, deviation), penalty
-
-
 def kendall_tau(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
     """Compare two rankings of the same things: 1 the same, -1 reversed, 0 unrelated or constant.
 
@@ -144,52 +133,3 @@ def kendall_tau(first: NDArray[np.floating], second: NDArray[np.floating]) -> fl
     signs = [np.sign(values[:, None] - values) for values in (first, second)]
     untied = np.prod([np.square(sign).sum() for sign in signs])
     return float((signs[0] * signs[1]).sum() / np.sqrt(untied)) if untied else 0.0
-
-
-def _pooling(space: SearchSpace) -> Floats:
-    """Return the columns that weights are made of: (features, parts of a weight)."""
-    starts = feature_starts(space)
-    own = np.eye(starts[-1])
-    own[: len(space.contexts)] *= _CONTEXT_FREEDOM
-    groups: dict[tuple[object, ...], list[int]] = {}
-    stages = [index for index, stage in enumerate(space.stages) for _ in stage]
-    for index, (slot, start, stage) in enumerate(zip(space.slots, starts, stages, strict=False)):
-        for column, label in enumerate(slot.choices, start):
-            traits = {label, *_TRAIT.findall(label)}
-            for group in [
-                *(("anywhere", trait) for trait in traits),
-                *(("stage", stage, trait) for trait in traits - {label}),
-                *(("slot", index, trait) for trait in traits - {label}),
-                ("stage", stage),
-                ("slot", index),
-            ]:
-                groups.setdefault(group, []).append(column)
-    pooled = np.zeros((starts[-1], len(groups)))
-    for place, (_, columns) in enumerate(sorted(groups.items(), key=repr)):
-        pooled[columns, place] = 1
-    return np.concatenate([own, pooled], axis=1)
-
-
-def _best_penalty(features: Floats, targets: Floats, fold: NDArray[np.intp]) -> float:
-    """Return the penalty with the least squared error over folds that were left out in turn."""
-    errors = np.zeros_like(_PENALTIES)
-    for index in np.unique(fold):
-        seen, unseen = fold != index, fold == index
-        predicted = _apply(features[unseen], _ridge(features[seen], targets[seen], _PENALTIES))
-        errors += np.square(predicted - targets[unseen, None]).sum(axis=0)
-    return float(_PENALTIES[errors.argmin()])
-
-
-def _ridge(features: Floats, targets: Floats, penalties: Floats) -> Floats:
-    """Solve ridge regression for several penalties: (1 + features, penalties), intercept first."""
-    centre, level = features.mean(axis=0), targets.mean()
-    centred = features - centre
-    values, vectors = np.linalg.eigh(centred.T @ centred)
-    moment = vectors.T @ (centred.T @ (targets - level))
-    weights = vectors @ (moment[:, None] / (values[:, None] + penalties))
-    return np.concatenate([(level - centre @ weights)[None], weights])
-
-
-def _apply(features: Floats, weights: Floats) -> Floats:
-    applied: Floats = features @ weights[1:] + weights[0]
-    return applied

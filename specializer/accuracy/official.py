@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,26 +44,47 @@ def load_official(path: Path, supernet: MobileNetV3) -> MlpPredictor:
     """
     if unknown := sorted(set(supernet.resolutions) - set(RESOLUTIONS)):
         raise FormatError(f"the official predictor learnt {RESOLUTIONS} pixels, not {unknown}")
-    first, *others = _read(path)
+    (first, *others), _ = read_layers(path, ("0", "2", "4"), "6", None, _SHAPES)
     weight = _paired(first.weight, supernet)
     return MlpPredictor(supernet.space, (Layer(weight, first.bias), *others))
 
 
-def _read(path: Path) -> list[Layer]:
-    """Read the linear layers as they were published."""
+def read_layers(
+    path: Path,
+    hidden: Sequence[str],
+    last: str,
+    level: str | None,
+    shapes: Sequence[tuple[int, ...]],
+) -> tuple[list[Layer], NDArray[np.float32]]:
+    """Read the linear layers of a published predictor.
+
+    Args:
+        path: of the file.
+        hidden: names of the hidden layers.
+        last: name of the last one; it may be without a bias.
+        level: name of what is added to the answers; None where there is no such thing.
+        shapes: (in, out) of each layer.
+
+    Returns:
+        The layers, and what is added to the answers.
+
+    Raises:
+        CheckpointError: the file cannot be read or is not that predictor.
+    """
     import torch
 
     try:
         state = dict(torch.load(path, map_location="cpu", weights_only=True))
-        layers = [
-            Layer(state[f"{index}.weight"].numpy().T, state[f"{index}.bias"].numpy())
-            for index in range(0, 2 * len(_SHAPES), 2)
-        ]
+        arrays = {name: tensor.numpy() for name, tensor in state.items()}
+        nothing = np.zeros(1, np.float32)
+        layers = [Layer(arrays[f"{one}.weight"].T, arrays[f"{one}.bias"]) for one in hidden]
+        layers.append(Layer(arrays[f"{last}.weight"].T, arrays.get(f"{last}.bias", nothing)))
+        added = nothing if level is None else arrays[level]
     except _UNREADABLE as error:
         raise CheckpointError(f"{path} is not the official accuracy predictor: {error}") from error
-    if (shapes := [layer.weight.shape for layer in layers]) != _SHAPES:
-        raise CheckpointError(f"{path}: the official predictor has layers {_SHAPES}, not {shapes}")
-    return layers
+    if (found := [layer.weight.shape for layer in layers]) != list(shapes):
+        raise CheckpointError(f"{path}: the official predictor has layers {shapes}, not {found}")
+    return layers, added
 
 
 def _paired(weight: NDArray[np.float32], supernet: MobileNetV3) -> NDArray[np.float32]:

@@ -1,35 +1,55 @@
-"""Accuracy of a sub-network without running it: a small network over its choices, in NumPy."""
+"""Accuracy of a sub-network without running it: what every predictor does, and the simplest.
+
+Predictors of several kinds stand behind one interface, are kept in one kind of file, and are read
+by ``load_predictor`` of the module ``stored``.
+"""
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
-import zlib
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...tables.atomic import write_atomically
 from ...tables.errors import CheckpointError
 from ..space import Population, SearchSpace
+from .container import OLDEST_KIND, check_finite, read_arrays, readable, write_arrays
 from .features import feature_starts, one_hot
 
-_UNREADABLE = (
-    *(OSError, EOFError, zipfile.BadZipFile, zlib.error),  # no whole zip file
-    *(LookupError, ValueError, TypeError, AttributeError, RuntimeError),  # one of something else
-)
+Predicted = NDArray[np.float32]
 
 
 class AccuracyPredictor(Protocol):
     """Whatever tells the accuracy of sub-networks at once."""
 
-    def predict(self, population: Population) -> NDArray[np.float32]:
+    def predict(self, population: Population) -> Predicted:
         """Return each network's top-1 accuracy as a fraction: (n,)."""
+        ...
+
+
+class StoredPredictor(AccuracyPredictor, Protocol):
+    """A predictor that can be kept in a file, from which ``load_predictor`` reads it."""
+
+    def save(self, path: Path) -> None:
+        """Write an ``.npz`` file; OutputError when it cannot be written."""
+        ...
+
+
+@runtime_checkable
+class UncertainPredictor(AccuracyPredictor, Protocol):
+    """A predictor that knows how far off it may be."""
+
+    def predict_with_deviation(self, population: Population) -> tuple[Predicted, Predicted]:
+        """Return each network's accuracy, and how far that which is measured may lie off it.
+
+        Returns:
+            Accuracies and standard deviations, both as fractions: (n,), (n,). The latter hold for
+            evaluations like those that it learnt from, whose noise they include.
+        """
         ...
 
 
@@ -79,13 +99,10 @@ class MlpPredictor:
                 f"an accuracy predictor for {self.space.name} leads from {features} features to "
                 f"one number, unlike these weights and biases: {shapes}"
             )
-        arrays = [array.ravel() for layer in self.layers for array in (layer.weight, layer.bias)]
-        if not np.isfinite(np.concatenate([*arrays, [self.mean, self.deviation]])).all():
-            raise CheckpointError(
-                f"the accuracy predictor for {self.space.name} holds numbers that are not finite"
-            )
+        arrays = [array for layer in self.layers for array in (layer.weight, layer.bias)]
+        check_finite(self.space, *arrays, self.mean, self.deviation)
 
-    def predict(self, population: Population) -> NDArray[np.float32]:
+    def predict(self, population: Population) -> Predicted:
         """Return each network's top-1 accuracy as a fraction: (n,)."""
         hidden = one_hot(self.space, population)
         for layer in self.layers[:-1]:
@@ -93,47 +110,39 @@ class MlpPredictor:
             hidden += layer.bias
             np.maximum(hidden, 0, out=hidden)
         last = self.layers[-1]
-        accuracies: NDArray[np.float32] = (hidden @ last.weight + last.bias)[:, 0]
+        accuracies: Predicted = (hidden @ last.weight + last.bias)[:, 0]
         accuracies *= np.float32(self.deviation)
         accuracies += np.float32(self.mean)
         return accuracies
 
     def save(self, path: Path) -> None:
         """Write an ``.npz`` file that ``load`` reads; OutputError when it cannot be written."""
-        arrays: dict[str, NDArray[np.generic]] = {
-            "space": np.array(_description(self.space)),
-            "target": np.array([self.mean, self.deviation]),
-        }
+        arrays: dict[str, NDArray[np.generic]] = {"target": np.array([self.mean, self.deviation])}
         for index, layer in enumerate(self.layers):
             arrays |= {f"weight{index}": layer.weight, f"bias{index}": layer.bias}
-        file = io.BytesIO()
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type] # none is allow_pickle
-        write_atomically(path, file.getvalue())
+        write_arrays(path, self.space, arrays)
 
     @classmethod
     def load(cls, path: Path, space: SearchSpace) -> MlpPredictor:
         """Read what ``save`` wrote for the same space.
 
         Raises:
-            CheckpointError: the file cannot be read, is no predictor, or is for another space.
+            CheckpointError: the file cannot be read, is no such predictor, or is for another space.
         """
-        try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-                arrays = dict(file)
-            described = str(arrays["space"])
-            mean, deviation = map(float, arrays["target"])
-            layers = tuple(
-                Layer(*(arrays[f"{name}{index}"].astype(np.float32) for name in ("weight", "bias")))
-                for index in range(len(arrays) // 2 - 1)
-            )
-        except _UNREADABLE as error:
-            raise CheckpointError(
-                f"{path} is no readable accuracy predictor ({error}); fetch or fit it again"
-            ) from error
-        if described != _description(space):
-            raise CheckpointError(f"{path} predicts for another search space than {space.name}")
+        kind, arrays = read_arrays(path, space)
+        with readable(path):
+            if kind != OLDEST_KIND:
+                raise ValueError(f"it holds a {kind}")
+            return cls.from_arrays(space, arrays)
+
+    @classmethod
+    def from_arrays(
+        cls, space: SearchSpace, arrays: Mapping[str, NDArray[np.generic]]
+    ) -> MlpPredictor:
+        """Make it of what ``save`` wrote."""
+        mean, deviation = map(float, arrays["target"])
+        layers = tuple(
+            Layer(*(arrays[f"{name}{index}"].astype(np.float32) for name in ("weight", "bias")))
+            for index in range(len(arrays) // 2)
+        )
         return cls(space, layers, mean, deviation)
-
-
-def _description(space: SearchSpace) -> str:
-    return json.dumps(asdict(space))

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ..space import Population, SearchSpace
 from .denoise import Floats
-from .fit import FOLDS, kendall_tau, train_ridge
+from .fit import FOLDS, Train, kendall_tau
+from .predictor import StoredPredictor
 
 SMALLEST = 25
 REPEATS = 10
@@ -39,15 +40,17 @@ def quality(predicted: NDArray[np.floating], measured: Floats) -> Quality:
 def quality_by_context(
     space: SearchSpace, population: Population, predicted: Floats, measured: Floats
 ) -> dict[str, Quality]:
-    """Compare within each context, where no credit is due for telling contexts apart."""
+    """Compare within each resolution, where no credit is due for telling resolutions apart."""
+    places = space.genes(population)[:, 0]
     return {
         label: quality(predicted[chosen], measured[chosen])
-        for index, label in enumerate(space.contexts)
-        if (chosen := population[:, 0] == index).any()
+        for index, label in enumerate(space.context_axes[0].labels)
+        if (chosen := places == index).any()
     }
 
 
 def learning_curve(
+    train: Train[StoredPredictor],
     space: SearchSpace,
     population: Population,
     accuracies: Floats,
@@ -61,11 +64,12 @@ def learning_curve(
     repeat is judged on the same networks. The figures are means of several such repeats.
 
     Args:
+        train: makes a predictor.
         space: of the networks.
         population: different networks: (n, 1 + slots).
         accuracies: top-1 as fractions, to be compared with: (n,).
         targets: what is learnt: (n,).
-        rng: parts the networks.
+        rng: parts the networks, and trains.
         repeats: how often.
 
     Returns:
@@ -83,7 +87,7 @@ def learning_curve(
         for index, size in enumerate([*sizes, most]):
             fold: NDArray[np.intp] = np.arange(size) % FOLDS
             chosen = learnt[:size]
-            predictor, _ = train_ridge(space, population[chosen], targets[chosen], fold)
+            predictor = train(space, population[chosen], targets[chosen], fold, rng)
             result = quality(predictor.predict(population[judged]), accuracies[judged])
             found[repeat, index] = result.kendall_tau, result.mean_absolute_error
     means = found.mean(axis=0).tolist()

@@ -60,6 +60,13 @@ def evaluate(
             show_default="beside the supernet's file",
         ),
     ] = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            help="Kind of predictor: gp, mlp, comparator, ridge, or best by cross-validation.",
+        ),
+    ] = "gp",
     device: Annotated[
         str, typer.Option("--device", help="Where torch computes: auto, cpu or cuda.")
     ] = "auto",
@@ -87,27 +94,30 @@ def evaluate(
     if data is not None and table is not None:
         raise typer.BadParameter("--data evaluates anew and --from does not: name one of them")
     from ...tables.errors import FormatError
+    from ..accuracy.models import BEST_MODEL, DEFAULT_MODEL, find_model
     from ..predictor_report import make_predictor_report, predictor_path
-    from ..shipped import find_spec, find_supernet
+    from ..shipped import find_spec, lasting_name
 
     csv_path = out or table or Path("evaluations.csv")
     if csv_path.suffix != ".csv":
         raise FormatError(f"evaluations are kept in a .csv file, not {csv_path.name}; rename it")
+    favoured = DEFAULT_MODEL if model == BEST_MODEL else model
+    find_model(favoured)  # a wrong name is found before anything is evaluated
     target = predictor or predictor_path(supernet, csv_path)
     if data is not None:
         from ..assignment import Assignment
         from ..evaluate import torch_device
 
         assignment = Assignment(
-            find_supernet(supernet).weights.resolve(),
+            lasting_name(supernet),
             data.resolve(),
             None if recalibrate_with is None else recalibrate_with.resolve(),
             recalibration_images,
             seed,
             torch_device(device),
         )
-        run_evaluations(assignment, count, best, csv_path, workers, scheduler)
-    report = make_predictor_report(find_spec(supernet).space, table or csv_path, seed)
+        run_evaluations(assignment, count, best, csv_path, workers, scheduler, favoured)
+    report = make_predictor_report(find_spec(supernet).space, table or csv_path, seed, model)
     report.fit.predictor.save(target)
     plot = report.save_plot(csv_path.with_suffix(".png"))
     if as_json:
@@ -125,10 +135,12 @@ def run_evaluations(
     csv_path: Path,
     workers: int = 1,
     scheduler: str | None = None,
+    model: str | None = None,
 ) -> None:
     """Fill the journal beside a CSV file, then write the file."""
     import numpy as np
 
+    from ..accuracy.models import DEFAULT_MODEL
     from ..allocator import keep_freed_memory
     from ..cluster import Cluster
     from ..evaluation_table import write_evaluations
@@ -150,6 +162,7 @@ def run_evaluations(
             assignment.seed,
             csv_path.with_suffix(".jsonl"),
             lambda done: bar.update(task, completed=done),
+            model or DEFAULT_MODEL,
         )
     write_evaluations(csv_path, spec, evaluated, evaluator.subject.judged_images)
 
@@ -159,6 +172,7 @@ def _print(report: PredictorReport) -> None:
     print_facts(
         f"Accuracy predictor of {report.space.name}",
         {
+            "model": report.model,
             "sub-networks": report.fit.networks,
             "measured top-1": f"{measured.min():.1%}–{measured.max():.1%}",
             "held-out Kendall tau": f"{report.fit.kendall_tau:.3f}",
@@ -166,6 +180,12 @@ def _print(report: PredictorReport) -> None:
         },
     )
     columns = "sub-networks", "Kendall tau", "error, points"
+    if len(report.compared) > 1:
+        print_table(
+            f"Compared by cross-validation; {report.model} is kept",
+            ("model", *columns),
+            ((name, *_row(found)) for name, found in report.compared.items()),
+        )
     print_table(
         "By resolution",
         ("resolution", *columns),

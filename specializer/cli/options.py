@@ -38,7 +38,12 @@ DeviceOption = Annotated[
     str, typer.Option("--device", help="Device, as listed by `sartor devices`.")
 ]
 SupernetOption = Annotated[
-    str, typer.Option("--supernet", help="A shipped supernet's name, or a file of weights.")
+    str,
+    typer.Option(
+        "--supernet",
+        help="A shipped supernet's name, a file of weights, or MODULE:ATTRIBUTE for code of your "
+        "own.",
+    ),
 ]
 ThreadsOption = Annotated[
     int, typer.Option("--threads", min=1, max=256, help="Threads that the runtime may use.")

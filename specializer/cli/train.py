@@ -139,8 +139,9 @@ def _regions(recipe: Recipe, out: Path, dimension: str) -> dict[Path, Recipe]:
 
     from ..region import split
     from ..shipped import REGION, find_spec, part_of
+    from ..train.known_family import trainable
 
-    spec = find_spec(str(out))
+    spec = trainable(str(out), find_spec(str(out)))
     like = replace(recipe, width=spec.width, resolutions=spec.resolutions, start=str(out))
     return {
         part_of(out, f"{REGION}-{index}.safetensors"): replace(like, region=str(region))

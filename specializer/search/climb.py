@@ -82,20 +82,20 @@ class Climber:
         worthy = np.take_along_axis(promise, chosen, axis=1) > _IMPOSSIBLE / 2
         owner, place = np.nonzero(worthy)
         pair = chosen[owner, place]
-        built = population[owner]
-        rows = np.arange(len(owner))
+        space, rows = self.problem.space, np.arange(len(owner))
+        genes = space.genes(population)[owner]
         for move in (one[pair], other[pair]):
-            built[rows, moves.positions[owner, move]] = moves.values[owner, move]
-        built = self.problem.space.repair(built)
+            genes[rows, moves.positions[owner, move]] = moves.values[owner, move]
+        built = space.repair(space.networks(genes))
         met = self.problem.meets(built)
         return built[met], owner[met]
 
     def _moves(self, population: Population) -> _Moves:
-        """List the values of each position that promise most for their price, for every network."""
+        """List the values of each gene that promise most for their price, for every network."""
         space, sums = self.problem.space, self.sums
         tables = self.slopes.tables(population)
-        gain = tables - _current(tables, population)
-        extra = _extra(sums, population, gain.shape[2])
+        gain = tables - _current(tables, space.genes(population))
+        extra = _extra(space, sums, population, gain.shape[2])
         gain[~_legal(space, population, gain.shape[2])] = _IMPOSSIBLE
         gain[~np.isfinite(extra).all(axis=0)] = _IMPOSSIBLE
         extra = np.where(np.isfinite(extra), extra, 0.0)
@@ -119,7 +119,7 @@ class _Moves:
     """Single changes of each of n networks.
 
     Attributes:
-        positions: that are changed: (n, moves).
+        positions: of the genes that are changed: (n, moves).
         values: that they get: (n, moves).
         gain: promised: (n, moves).
         extra: added to each limit: (limits, n, moves).
@@ -133,9 +133,9 @@ class _Moves:
     room: Floats
 
 
-def _current(tables: Tables, population: Population) -> Tables:
-    """Read off what each network has: (n, 1 + slots, 1)."""
-    return np.take_along_axis(tables, population[:, :, None].astype(np.intp), axis=2)
+def _current(tables: Tables, genes: Population) -> Tables:
+    """Read off what each network has: (n, axes + slots, 1)."""
+    return np.take_along_axis(tables, genes[:, :, None].astype(np.intp), axis=2)
 
 
 def _load(sums: Sums, population: Population) -> Floats:
@@ -147,18 +147,20 @@ def _load(sums: Sums, population: Population) -> Floats:
     return load
 
 
-def _extra(sums: Sums, population: Population, values: int) -> Floats:
-    """Return what each change adds to each limit: (limits, n, 1 + slots, values)."""
-    limits, contexts, slots, choices = sums.choice.shape
-    extra = np.full((limits, len(population), 1 + slots, values), np.inf)
+def _extra(space: SearchSpace, sums: Sums, population: Population, values: int) -> Floats:
+    """Return what each change adds to each limit: (limits, n, axes + slots, values)."""
+    limits, _, slots, choices = sums.choice.shape
+    axes = len(space.axis_counts)
+    extra = np.full((limits, len(population), axes + slots, values), np.inf)
     there = sums.choice[:, population[:, 0]]
     has = population[None, :, 1:, None].astype(np.intp)
-    extra[:, :, 1:, :choices] = there - np.take_along_axis(there, has, axis=3)
+    extra[:, :, axes:, :choices] = there - np.take_along_axis(there, has, axis=3)
     load = _load(sums, population)
-    for context in range(contexts):
-        moved = population.copy()
-        moved[:, 0] = context
-        extra[:, :, 0, context] = _load(sums, moved) - load
+    for axis, count in enumerate(space.axis_counts):
+        for value in range(count):
+            moved = space.genes(population).copy()
+            moved[:, axis] = value
+            extra[:, :, axis, value] = _load(sums, space.networks(moved)) - load
     return extra
 
 
@@ -175,10 +177,10 @@ def _legal(space: SearchSpace, population: Population, values: int) -> NDArray[n
     before = np.concatenate([np.ones((len(filled), 1), bool), filled[:, :-1]], axis=1) | starts
     ends = np.append(starts[1:], True)  # the last slot ends a stage
     behind = np.concatenate([filled[:, 1:], np.zeros((len(filled), 1), bool)], axis=1) & ~ends
-    legal = np.zeros((len(population), 1 + choices.shape[1], values), bool)
-    legal[:, 0, : len(space.contexts)] = True
-    counted = np.arange(values) <= space.choice_counts[:, None]
-    legal[:, 1:] = counted & before[:, :, None]
-    legal[:, 1:, ABSENT] = filled & ~behind & np.array(layout.optional)
-    np.put_along_axis(legal, population[:, :, None].astype(np.intp), values=False, axis=2)
+    genes, axes = space.genes(population), len(space.axis_counts)
+    _, highest = space.gene_bounds
+    legal = np.repeat((np.arange(values) <= highest[:, None])[None], len(population), axis=0)
+    legal[:, axes:] &= before[:, :, None]
+    legal[:, axes:, ABSENT] = filled & ~behind & np.array(layout.optional)
+    np.put_along_axis(legal, genes[:, :, None].astype(np.intp), values=False, axis=2)
     return legal

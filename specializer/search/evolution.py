@@ -125,10 +125,11 @@ def first_generation(
     Of many, those that use most of what they may are taken.
     """
     space, known = problem.space, np.array([seed], np.int16)
-    drawn = space.random(10 * settings.drawn, rng)
+    drawn = space.genes(space.random(10 * settings.drawn, rng))
     towards_known = rng.random((len(drawn), 1))
-    mixed = np.where(rng.random(drawn.shape) < towards_known, known, drawn)
-    population = np.unique(space.repair(np.concatenate([known, mixed])), axis=0)
+    mixed = np.where(rng.random(drawn.shape) < towards_known, space.genes(known), drawn)
+    networks = np.concatenate([known, space.networks(mixed)])
+    population = np.unique(space.repair(networks), axis=0)
     population = population[problem.meets(population)]
     most = np.array([limit.most for limit in problem.limits])
     used = (problem.costs(population) / most).max(axis=1, initial=0)
@@ -190,9 +191,9 @@ def _children(
     rng: np.random.Generator,
 ) -> Population:
     """Cross networks, each choice from either parent, and mutate; more than will be needed."""
-    count *= 4
-    mothers, fathers = parents[rng.integers(len(parents), size=(2, count))]
+    space, count = problem.space, 4 * count
+    mothers, fathers = space.genes(parents)[rng.integers(len(parents), size=(2, count))]
     crosses = np.where(rng.random(mothers.shape) < 0.5, mothers, fathers)
     changed = rng.random(mothers.shape) < settings.mutation
-    mutants = np.where(changed, problem.space.random(count, rng), crosses)
-    return problem.space.repair(mutants)
+    mutants = np.where(changed, space.genes(space.random(count, rng)), crosses)
+    return space.repair(space.networks(mutants))

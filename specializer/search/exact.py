@@ -16,7 +16,8 @@ from .worth import Worth
 
 _PRICE_STEPS = 60
 _LABELS = 50_000
-"""Beginnings of networks that are kept at a time; whatever else is dropped loosens the bound."""
+"""Beginnings of networks that are kept at a time; whatever else is dropped loosens the bound. By
+the square of the limits fewer: the more there are, the less often does one dominate another."""
 _PIVOTS = 64
 _TINY = 1e-12
 """Below any difference in worth or load that means anything."""
@@ -83,13 +84,14 @@ def solve(
     best = _Best(limits, worth)
     if known is not None:
         best.offer(np.array([known], np.int16))
-    bounds, prices = _best_prices(layout, worth, sums, best)
+    every = np.arange(len(space.contexts))
+    bounds, prices = _best_prices(layout, worth, sums, best, every, hopeful=True)
     # A network within these sums may exceed another limit, so none of them is known to be the best.
     left_out = -np.inf if sums.complete else float(bounds.max())
+    at_these = relaxed(layout, worth, sums, prices)
     for context in np.argsort(-bounds, kind="stable").tolist():
         if bounds[context] <= best.worth + _TINY:
             break
-        at_these = relaxed(layout, worth, sums, prices)
         dropped = _branch(context, layout, worth, sums, at_these, prices[context], best)
         left_out = max(left_out, min(dropped, float(bounds[context])))
     return Optimum(best.subnetwork, best.worth, max(best.worth, left_out))
@@ -120,36 +122,61 @@ class _Best:
 
 
 def best_prices(space: SearchSpace, limits: Sequence[Limit], worth: Worth, sums: Sums) -> Floats:
-    """Return what a unit of each limit is worth where all are used up: (contexts, limits)."""
-    _, prices = _best_prices(Layout.of(space), worth, sums, _Best(limits, worth))
-    return prices
+    """Return what a unit of each limit is worth where all are used up: (contexts, limits).
+
+    Of contexts with several axes, all of one resolution have the prices of the dearest.
+    """
+    places, counts = space.axis_places(), space.axis_counts
+    dearest = np.flatnonzero((places[:, 1:] == np.array(counts[1:]) - 1).all(axis=1))
+    best = _Best(limits, worth)
+    _, prices = _best_prices(Layout.of(space), worth, sums, best, dearest, hopeful=False)
+    return prices[dearest[places[:, 0]]]
 
 
-def _best_prices(layout: Layout, worth: Worth, sums: Sums, best: _Best) -> tuple[Floats, Floats]:
+def _best_prices(
+    layout: Layout,
+    worth: Worth,
+    sums: Sums,
+    best: _Best,
+    contexts: NDArray[np.intp],
+    *,
+    hopeful: bool,
+) -> tuple[Floats, Floats]:
     """Look for the prices of the lowest bound of each context: (contexts,), (contexts, limits).
 
     Prices rise where the best network exceeds a limit and fall where it leaves room.
 
+    Args:
+        layout: of the space.
+        worth: of its choices.
+        sums: that are to stay within 1.
+        best: takes the networks that are come across.
+        contexts: that are looked at.
+        hopeful: whether those are left whose bound is no better than the best network.
+
     Source: Held, Wolfe and Crowder, Validation of subgradient optimization, Mathematical
     Programming 6, 1974.
     """
-    limits, contexts = sums.fixed.shape
-    prices = np.zeros((contexts, limits))
-    lowest, lowest_at = np.full(contexts, np.inf), prices
-    share = np.ones(contexts)
+    limits, count = sums.fixed.shape
+    prices, lowest_at = np.zeros((count, limits)), np.zeros((count, limits))
+    lowest, share = np.full(count, np.inf), np.ones(count)
     for _ in range(_PRICE_STEPS):
-        now = relaxed(layout, worth, sums, prices)
+        here = prices[contexts]
+        now = relaxed(layout, worth.at(contexts), sums.at(contexts), here)
+        now.network[:, 0] = contexts
         best.offer(now.network[np.isfinite(now.bound)])
-        better = now.bound < lowest - _TINY
-        share = np.where(better, share, share * 0.8)
-        lowest = np.where(better, now.bound, lowest)
-        lowest_at = np.where(better[:, None], prices, lowest_at)
+        better = now.bound < lowest[contexts] - _TINY
+        share[contexts[~better]] *= 0.8
+        lowest[contexts[better]] = now.bound[better]
+        lowest_at[contexts[better]] = here[better]
         excess = now.load - 1
         length = np.square(excess).sum(axis=1)
         target = best.worth if np.isfinite(best.worth) else float(worth.fixed.min())
         gap = np.where(np.isfinite(now.bound), np.maximum(now.bound - target, 0.0), 0.0)
-        step = share * (gap + _TINY) / np.maximum(length, _TINY)
-        prices = np.maximum(prices + step[:, None] * excess, 0.0)
+        step = share[contexts] * (gap + _TINY) / np.maximum(length, _TINY)
+        prices[contexts] = np.maximum(here + step[:, None] * excess, 0.0)
+        if hopeful:
+            contexts = contexts[lowest[contexts] > best.worth + _TINY]
     return lowest, lowest_at
 
 
@@ -172,7 +199,7 @@ def _branch(
         np.zeros((1, slots), np.int16),
         np.ones(1, bool),
     )
-    dropped = -np.inf
+    dropped, most = -np.inf, _LABELS // len(costs) ** 2
     for slot in range(slots):
         if layout.starts[slot]:
             labels = _Labels(labels.worth, labels.load, labels.choices, labels.open | True)
@@ -184,10 +211,10 @@ def _branch(
         labels, bound = labels[hopeful], bound[hopeful]
         kept = _undominated(labels, bound)
         labels, bound = labels[kept], bound[kept]
-        if len(bound) > _LABELS:
+        if len(bound) > most:
             order = np.argsort(-bound, kind="stable")
-            dropped = max(dropped, float(bound[order[_LABELS]]))
-            labels = labels[order[:_LABELS]]
+            dropped = max(dropped, float(bound[order[most]]))
+            labels = labels[order[:most]]
     population = np.concatenate(
         [np.full((len(labels.worth), 1), context, np.int16), labels.choices], axis=1
     )

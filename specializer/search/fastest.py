@@ -15,15 +15,12 @@ def fastest(space: SearchSpace, cost: CostTensor) -> SubNetwork:
     Costs are sums and stages do not depend on each other, so each stage of each context is
     decided by itself: the cheapest choice of every slot, and the depth that costs least.
     """
-    networks = []
-    for context in range(len(space.contexts)):
-        network, first = [context], 0
-        for stage in space.stages:
-            network += _fastest_stage(stage, cost.choice[context, first : first + len(stage)])
-            first += len(stage)
-        networks.append(network)
-    costs = cost.evaluate(np.array(networks, np.int16))
-    return tuple(networks[int(costs.argmin())])
+    stages, first = [np.arange(len(space.contexts))[:, None]], 0
+    for stage in space.stages:
+        stages.append(_fastest_stage(stage, cost.choice[:, first : first + len(stage)]))
+        first += len(stage)
+    networks = np.concatenate(stages, axis=1).astype(np.int16)
+    return tuple(networks[int(cost.evaluate(networks).argmin())].tolist())
 
 
 def largest(space: SearchSpace, cost: CostTensor) -> SubNetwork:
@@ -31,11 +28,11 @@ def largest(space: SearchSpace, cost: CostTensor) -> SubNetwork:
     return (cost.contexts[-1], *space.largest[1:])
 
 
-def _fastest_stage(stage: tuple[Slot, ...], costs: NDArray[np.float64]) -> list[int]:
-    """Choose for one stage, given its (slots, choices) of costs."""
-    filled = costs[:, ABSENT + 1 :]
+def _fastest_stage(stage: tuple[Slot, ...], costs: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Choose for one stage of each context, (contexts, slots), given (contexts, slots, choices)."""
+    filled = costs[..., ABSENT + 1 :]
     required = required_slots(stage)
-    totals = np.concatenate([[0.0], filled.min(axis=1).cumsum()])
-    depth = required + int(totals[required:].argmin())
-    choices = (ABSENT + 1 + filled.argmin(axis=1)).tolist()
-    return [*choices[:depth], *[ABSENT] * (len(stage) - depth)]
+    totals = np.pad(filled.min(axis=2).cumsum(axis=1), ((0, 0), (1, 0)))
+    depths = required + totals[:, required:].argmin(axis=1)
+    choices: NDArray[np.intp] = ABSENT + 1 + filled.argmin(axis=2)
+    return np.where(np.arange(len(stage)) < depths[:, None], choices, ABSENT)

@@ -156,11 +156,11 @@ def _lowest_peak(space: SearchSpace, cost: PeakCost) -> SubNetwork:
 
 
 def _descend(space: SearchSpace, cost: Cost) -> SubNetwork:
-    """Take the best single change until none helps, from the smallest network of each context."""
-    ends = [
-        _descended(space, cost, (context, *space.smallest[1:]))
-        for context in range(len(space.contexts))
-    ]
+    """Take the best single change until none helps, from the smallest of each resolution."""
+    starts = np.repeat(space.genes(np.array([space.smallest], np.int16)), space.axis_counts[0], 0)
+    starts[:, 0] = np.arange(len(starts))
+    networks = map(tuple, space.networks(starts).tolist())
+    ends = [_descended(space, cost, network) for network in networks]
     return min(ends, key=lambda network: _cost(cost, network))
 
 

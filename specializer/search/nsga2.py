@@ -223,9 +223,10 @@ def _children(
     place[np.lexsort([-crowding, rank])] = np.arange(len(alive))
     pairs = rng.integers(len(alive), size=(2, count, 2))
     winners = np.take_along_axis(pairs, place[pairs].argmin(axis=2)[..., None], axis=2)[..., 0]
-    mothers, fathers = alive[winners[0]], alive[winners[1]]
+    space, genes = problem.space, problem.space.genes(alive)
+    mothers, fathers = genes[winners[0]], genes[winners[1]]
     swaps = rng.random(mothers.shape) < 0.5 * (rng.random((count, 1)) < settings.crossover)
     crosses = np.where(swaps, fathers, mothers)
     changed = rng.random(crosses.shape) < settings.mutation
-    mutants = np.where(changed, problem.space.random(count, rng), crosses)
-    return problem.space.repair(mutants)
+    mutants = np.where(changed, space.genes(space.random(count, rng)), crosses)
+    return space.repair(space.networks(mutants))

@@ -18,9 +18,9 @@ _LEARNT_FROM = 3000
 """Networks that a linear model is fitted to, the best ones: it is asked about such."""
 
 Tables = NDArray[np.float32]
-"""What each value of each position is worth in each network: (n, 1 + slots, values).
+"""What each value of each gene is worth in each network: (n, axes + slots, values).
 
-The context's position comes first. An empty slot is worth 0, so that the difference between two
+The axes of the context come first. An empty slot is worth 0, so that the difference between two
 values of one position is about what a change from one to the other gains.
 """
 
@@ -29,7 +29,7 @@ class Slopes(Protocol):
     """Whatever tells about how much small changes gain."""
 
     def tables(self, population: Population) -> Tables:
-        """Return what each value of each position is worth where these networks are."""
+        """Return what each value of each gene is worth where these networks are."""
         ...
 
     def learn(self, archive: Archive) -> None:
@@ -122,15 +122,15 @@ def _fitted(space: SearchSpace, archive: Archive) -> tuple[NDArray[np.float32], 
 
 def _shape(space: SearchSpace) -> tuple[int, int]:
     """Return the size of one network's table."""
-    values = max(len(space.contexts), int(space.choice_counts.max()) + 1)
-    return 1 + len(space.slots), values
+    _, highest = space.gene_bounds
+    return len(highest), int(highest.max()) + 1
 
 
 def _places(space: SearchSpace) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the position and the value that each feature stands for: (features,), (features,)."""
-    starts, contexts = feature_starts(space), len(space.contexts)
+    """Return the gene and the value that each feature stands for: (features,), (features,)."""
+    starts = feature_starts(space)
+    begins = np.concatenate([np.cumsum([0, *space.axis_counts]), starts[1:]])
     features = np.arange(starts[-1])
-    positions = np.searchsorted(starts, features, side="right")
-    firsts = np.concatenate([[0], starts])[positions]
-    values = features - firsts + (features >= contexts)
+    positions = np.searchsorted(begins, features, side="right") - 1
+    values = features - begins[positions] + (features >= starts[0])
     return positions, values

@@ -31,6 +31,10 @@ class Sums:
     choice: NDArray[np.float64]
     complete: bool
 
+    def at(self, contexts: NDArray[np.intp]) -> Sums:
+        """Return the same of some contexts."""
+        return Sums(self.fixed[:, contexts], self.choice[:, contexts], self.complete)
+
     def weighted(self, weights: NDArray[np.float64]) -> CostTensor:
         """Add the limits up, each times its weight: at most the weights' sum within the limits."""
         with np.errstate(invalid="ignore"):  # what is forbidden stays so, whatever the weight

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..accuracy.features import feature_starts
+from ..accuracy.features import context_columns, feature_starts
 from ..accuracy.predictor import AccuracyPredictor, MlpPredictor
 from ..space import SearchSpace
 
@@ -23,6 +23,10 @@ class Worth:
 
     fixed: NDArray[np.float64]
     choice: NDArray[np.float64]
+
+    def at(self, contexts: NDArray[np.intp]) -> Worth:
+        """Return the same of some contexts."""
+        return Worth(self.fixed[contexts], self.choice[contexts])
 
 
 def additive_worth(space: SearchSpace, predictor: AccuracyPredictor) -> Worth | None:
@@ -47,6 +51,5 @@ def worth_of(space: SearchSpace, weights: NDArray[np.floating], level: float) ->
     choice = np.zeros((len(counts), max(counts) + 1))
     for slot, (start, count) in enumerate(zip(starts, counts, strict=False)):
         choice[slot, 1 : count + 1] = weights[start : start + count]
-    contexts = len(space.contexts)
-    fixed = level + weights[:contexts].astype(np.float64)
-    return Worth(fixed, np.broadcast_to(choice, (contexts, *choice.shape)))
+    fixed = level + weights[context_columns(space)].astype(np.float64).sum(axis=1)
+    return Worth(fixed, np.broadcast_to(choice, (len(fixed), *choice.shape)))

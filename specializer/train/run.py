@@ -19,7 +19,6 @@ from ..dataset import Dataset
 from ..evaluations import Evaluator
 from ..family import REGION_KEY
 from ..shipped import part_of
-from ..supernets.elastic import state_shapes
 from ..supernets.mobilenet_v3 import MobileNetV3
 from .checks import check_images, check_space
 from .draw import extreme_subnetwork
@@ -187,5 +186,5 @@ def _metadata(recipe: Recipe, data: Dataset) -> dict[str, str]:
 def _wanted_bytes(recipe: Recipe, data: Dataset) -> int:
     """Estimate what a run writes."""
     spec = MobileNetV3(recipe.width, len(data.classes), recipe.resolutions)
-    weights = sum(math.prod(shape) for shape in state_shapes(spec).values())
+    weights = sum(math.prod(shape) for shape in spec.state_shapes().values())
     return _STATE_COPIES * 4 * weights + _SPARE_BYTES

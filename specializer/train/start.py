@@ -8,6 +8,7 @@ from ...tables.errors import CheckpointError
 from ..checkpoint import load_supernet
 from ..shipped import find_supernet
 from ..supernets.elastic import ElasticMobileNetV3
+from .known_family import trainable
 from .recipe import EFFICIENTNET_LITE, NO_START
 from .warm_start import warm_start
 
@@ -33,9 +34,10 @@ def start(supernet: ElasticMobileNetV3, name: str, classes: tuple[str, ...]) -> 
         warm_start(supernet)
         return
     checkpoint = load_supernet(find_supernet(name).weights)
-    if checkpoint.supernet.spec.width != supernet.spec.width:
+    width = trainable(name, checkpoint.supernet.spec).width
+    if width != supernet.spec.width:
         raise CheckpointError(
-            f"{name} has width {checkpoint.supernet.spec.width:g}, the recipe "
+            f"{name} has width {width:g}, the recipe "
             f"{supernet.spec.width:g}; choose the same, or another --start"
         )
     given, same_classes = checkpoint.supernet.state_dict(), checkpoint.labels == classes

@@ -45,6 +45,12 @@ def _apply(operator: Operator, x: list[Tensor], weights: Mapping[str, Tensor]) -
         return x[0] + x[1]
     if operator.kind == "global_average_pool":
         return x[0].mean((2, 3), keepdim=True)
+    if operator.kind == "max_pool":
+        kernel, stride = operator["kernel"], operator["stride"]
+        return torch.nn.MaxPool2d(kernel, stride, padding=kernel // 2)(x[0])  # type: ignore[no-any-return]
+    if operator.kind == "average_pool":
+        pool = torch.nn.AvgPool2d(operator["window"], padding=0, ceil_mode=True)
+        return pool(x[0])  # type: ignore[no-any-return]
     if operator.kind == "dense":
         return functional.linear(x[0].flatten(1), weights["weight"], weights["bias"])
     if operator.kind == "squeeze_excite":

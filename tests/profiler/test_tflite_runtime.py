@@ -76,7 +76,9 @@ def test_it_runs_every_kind_of_operator_in_every_data_type(
     kinds = (
         *OPERATORS,
         Operator.parse("add/16x14x14,16x14x14/-/relu/float32"),
+        Operator.parse("average_pool/16x7x14/window=2/none/float32"),
         Operator.parse("dense/16x2x2/out=10/none/float32"),
+        Operator.parse("max_pool/16x14x14/kernel=3,stride=2/relu/float32"),
         Operator.parse("global_average_pool/16x14x14/-/none/float32"),
     )
     assert {operator.kind for operator in kinds} == {

@@ -23,7 +23,7 @@ from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
 from sartor.tables.errors import GraphError
 from sartor.tables.graph import Graph, single_operator_graph
 from sartor.tables.kinds import KINDS
-from sartor.tables.operator import ACTIVATIONS, Operator
+from sartor.tables.operator import ACTIVATIONS, Operator, Shape
 
 from .oracle import Array, evaluate, relative_difference
 
@@ -36,15 +36,22 @@ LAYOUTS = (torch.contiguous_format, torch.channels_last)
 def operators(draw: st.DrawFn) -> Operator:
     kind = draw(st.sampled_from([name for name in sorted(KINDS) if not KINDS[name].parts]))
     size = st.integers(1, 13)
-    shape = (draw(st.integers(1, 20)), draw(size), draw(size))
+    shape: Shape = (draw(st.integers(1, 20)), draw(size), draw(size))
     values = {
         "kernel": st.sampled_from([1, 3, 5, 7]),
         "middle": st.integers(1, 9),
         "out": st.integers(1, 20),
         "stride": st.integers(1, 3),
+        "window": st.integers(1, 3),
     }
-    attributes = tuple((name, draw(values[name])) for name in KINDS[kind].attributes)
-    activation = draw(st.sampled_from(ACTIVATIONS))
+    drawn = {name: draw(values[name]) for name in KINDS[kind].attributes}
+    if kind == "max_pool":
+        drawn["stride"] = min(drawn["stride"], drawn["kernel"])
+    if kind == "average_pool" and drawn["window"] == 3:
+        shape = (shape[0], *(size + (size % 3 == 1) for size in shape[1:]))
+    attributes = tuple(drawn.items())
+    allowed = ("relu", "relu6") if kind == "max_pool" else ACTIVATIONS
+    activation = draw(st.sampled_from(allowed))
     return Operator(kind, (shape,) * len(KINDS[kind].ranks), attributes, activation)
 
 

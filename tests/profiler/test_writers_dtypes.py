@@ -96,7 +96,9 @@ def check_close(graph: Graph, dtype: str, batch: int) -> None:
         run_onnxruntime(onnx_bytes(converted, batch), inputs),
     ):
         assert got.shape == want.shape
-        assert np.abs(got - want).max() <= TOLERANCE[dtype] * (high - low)
+        # Now and then a value is beyond what the range holds, and then eight bits saturate.
+        difference = np.abs(got.clip(low, high) - want.clip(low, high))
+        assert difference.max() <= TOLERANCE[dtype] * (high - low)
 
 
 @settings(max_examples=60)

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from sartor.specializer.network import BatchStatisticsNorm, RunningNorm
-from sartor.specializer.supernets.elastic import ElasticMobileNetV3, small_kernel, state_shapes
+from sartor.specializer.supernets.elastic import ElasticMobileNetV3
 from sartor.specializer.supernets.mobilenet_v3 import BATCH_NORM_EPS
+from sartor.specializer.supernets.slices import small_kernel
 from sartor.specializer.train.sorting import sort_channels
 from sartor.tables.errors import FormatError
 
@@ -86,7 +87,7 @@ def test_sorting_channels_leaves_the_widest_networks_function() -> None:
     before = supernet(images, widest, norm)
     sort_channels(supernet)
     assert relative_difference(supernet(images, widest, norm), before) < 1e-5
-    assert shapes == state_shapes(SMALL)
+    assert shapes == SMALL.state_shapes()
 
 
 @torch.inference_mode()

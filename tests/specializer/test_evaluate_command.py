@@ -16,7 +16,10 @@ import numpy as np
 import psutil
 import pytest
 
+from sartor.specializer.accuracy.gaussian_process import GaussianProcess
+from sartor.specializer.accuracy.models import DEFAULT_MODEL, MODELS
 from sartor.specializer.accuracy.predictor import MlpPredictor
+from sartor.specializer.accuracy.stored import load_predictor
 from sartor.specializer.assignment import Assignment
 from sartor.specializer.checkpoint import Checkpoint, save_supernet
 from sartor.specializer.cluster import Cluster
@@ -55,7 +58,7 @@ def write_supernet(path: Path, seed: int = 0) -> Path:
 
 @pytest.fixture
 def assignment(supernet: Path, data: Path) -> Assignment:
-    return Assignment(supernet, data, recalibration_images=9)
+    return Assignment(str(supernet), data, recalibration_images=9)
 
 
 def evaluate(supernet: Path, data: Path, out: Path, *options: object) -> Finished:
@@ -116,7 +119,7 @@ def test_evaluations_become_a_table_a_predictor_and_a_report(
     assert report["csv"] == str(out)
     assert report["predictor"] == str(tmp_path / "tiny.accuracy.npz")
     assert set(report["by_resolution"]) == {"32", "48"}
-    predictor = MlpPredictor.load(tmp_path / "tiny.accuracy.npz", SPACE)
+    predictor = load_predictor(tmp_path / "tiny.accuracy.npz", SPACE)
     assert len(predictor.predict(np.array([SPACE.largest], np.int16))) == 1
     assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
@@ -243,10 +246,10 @@ def test_a_running_cluster_is_used_and_its_files_are_checked(
     with no_noise(), running_cluster(workers=1) as address:
         cluster = Cluster(assignment, evaluator.subject, scheduler=address)
         assert dict(cluster.evaluate(wanted)) == dict(evaluator.evaluate(wanted))
-        write_supernet(assignment.weights, seed=1)
+        write_supernet(Path(assignment.supernet), seed=1)
         other = Cluster(assignment, assignment.evaluator().subject, scheduler=address)
         assert len(dict(other.evaluate(wanted))) == 3
-        write_supernet(assignment.weights, seed=2)
+        write_supernet(Path(assignment.supernet), seed=2)
         with pytest.raises(CheckpointError, match="a worker has another supernet"):
             list(cluster.evaluate(wanted))
 
@@ -272,21 +275,21 @@ def test_another_supernets_journal_is_refused(supernet: Path, data: Path, tmp_pa
 
 
 def test_images_come_from_where_they_should(supernet: Path, data: Path, tmp_path: Path) -> None:
-    drawn = Assignment(supernet, data, recalibration_images=9).evaluator()
+    drawn = Assignment(str(supernet), data, recalibration_images=9).evaluator()
     assert (drawn.subject.calibration_images, drawn.subject.judged_images) == (9, 15)
-    few = Assignment(supernet, data, recalibration_images=256).evaluator().subject
+    few = Assignment(str(supernet), data, recalibration_images=256).evaluator().subject
     assert (few.calibration_images, few.judged_images) == (12, 12)
     assert few.calibration_sha256 != few.judged_sha256
     draw_images(tmp_path / "split" / "train", LABELS, 5)
     draw_images(tmp_path / "split" / "val", LABELS, 2)
-    split = Assignment(supernet, tmp_path / "split").evaluator().subject
+    split = Assignment(str(supernet), tmp_path / "split").evaluator().subject
     assert (split.calibration_images, split.judged_images) == (15, 6)
-    named = Assignment(supernet, data, tmp_path / "split", 7).evaluator().subject
+    named = Assignment(str(supernet), data, tmp_path / "split", 7).evaluator().subject
     assert (named.calibration_images, named.judged_images) == (7, 24)
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(DatasetError, match="too few images to recalibrate with"):
-        Assignment(supernet, data, empty).evaluator()
+        Assignment(str(supernet), data, empty).evaluator()
 
 
 def write_csv(path: Path, count: int = 60) -> Path:
@@ -311,11 +314,38 @@ def test_a_table_is_enough(supernet: Path, tmp_path: Path) -> None:
     assert report["networks"] == 62
     assert report["kendall_tau"] > 0.8
     assert [point["networks"] for point in report["learning_curve"]] == [25, 42]
-    assert MlpPredictor.load(chosen, SPACE).space == SPACE
+    assert report["model"] == DEFAULT_MODEL == "gp"
+    predictor = load_predictor(chosen, SPACE)
+    assert isinstance(predictor, GaussianProcess)
+    assert predictor.space == SPACE
     assert table.read_bytes() == before
     text = sartor(*said).stdout
     assert "How many evaluations are needed" in text
     assert re.search(r"held-out Kendall tau +0\.\d{3}", text)
+
+
+def test_a_model_can_be_named_or_chosen(supernet: Path, tmp_path: Path) -> None:
+    table, chosen = write_csv(tmp_path / "given.csv", 24), tmp_path / "chosen.npz"
+    said = ("evaluate", "--supernet", supernet, "--from", table, "--predictor", chosen, "--model")
+    report = sartor(*said, "ridge", "--json").document
+    assert (report["model"], list(report["models"])) == ("ridge", ["ridge"])
+    assert MlpPredictor.load(chosen, SPACE).space == SPACE
+    ridge = report["models"]["ridge"]["kendall_tau"]
+    report = sartor(*said, "best", "--json").document
+    taus = {name: found["kendall_tau"] for name, found in report["models"].items()}
+    assert list(taus) == list(MODELS)
+    assert taus["ridge"] == ridge
+    assert report["kendall_tau"] == taus[report["model"]] == max(taus.values())
+    text = sartor(*said, "best").stdout
+    assert f"Compared by cross-validation; {report['model']} is kept" in text
+
+
+def test_an_unknown_model_is_found_before_anything_is_evaluated(
+    supernet: Path, data: Path, tmp_path: Path
+) -> None:
+    ended = evaluate(supernet, data, tmp_path / "e.csv", "--model", "linear")
+    assert "no accuracy model 'linear'; known: gp, " in ended.complaint
+    assert not (tmp_path / "e.jsonl").exists()
 
 
 @pytest.mark.parametrize(

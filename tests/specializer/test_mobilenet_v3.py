@@ -15,7 +15,6 @@ from sartor.specializer.supernets.mobilenet_v3 import (
     CHOICES,
     MAX_DEPTH,
     MobileNetV3,
-    supernet_spec,
     widths,
 )
 from sartor.tables.channels import make_divisible
@@ -92,7 +91,7 @@ def test_spec_refuses_numbers_that_make_no_sense(
     width: float, classes: int, resolutions: list[int]
 ) -> None:
     with pytest.raises(FormatError, match="no supernet"):
-        supernet_spec(width, classes, resolutions)
+        MobileNetV3.describe({"width": width}, classes, resolutions)
 
 
 @pytest.mark.data

@@ -94,7 +94,7 @@ def test_a_proxyless_network_pools_behind_its_last_convolution() -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"name": "ResNets"}, "networks of ResNets are not known"),
+        ({"name": "DenseNets"}, "networks of DenseNets are not known"),
         ({"blocks": None}, "this is no net.config"),
         ({"blocks": [{}]}, "this is no net.config .*'mobile_inverted_conv'"),
         ({"blocks": [[]]}, "this is no net.config"),

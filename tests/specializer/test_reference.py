@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from sartor.specializer.calibration_set import calibration_batches, synthetic_images
 from sartor.specializer.checkpoint import load_supernet
-from sartor.specializer.extract import extract
+from sartor.specializer.extract import WeightSharing, extract
 from sartor.specializer.recalibrate import recalibrate
 from sartor.specializer.reference import (
     Reference,
@@ -43,7 +43,7 @@ def supernet() -> ElasticMobileNetV3:
 
 
 def seen_in(
-    images: list[Image.Image], supernet: ElasticMobileNetV3, subnetworks: list[SubNetwork]
+    images: list[Image.Image], supernet: WeightSharing, subnetworks: list[SubNetwork]
 ) -> Reference:
     """What networks see in images, each resized to its resolution."""
     sizes = supernet.spec.resolutions

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from sartor.benchmarks.note10 import SUPERNET, Note10
 from sartor.specializer.accuracy.features import feature_starts
-from sartor.specializer.accuracy.fit import train_ridge
 from sartor.specializer.accuracy.predictor import Layer, MlpPredictor
+from sartor.specializer.accuracy.ridge import train_ridge
 from sartor.specializer.cost import CostTensor, compile_cost
 from sartor.specializer.search.evolution import search
 from sartor.specializer.search.front import pareto_front
@@ -143,7 +143,7 @@ def test_the_optimum_is_proven_with_a_ridge() -> None:
     space, rng = CUT.space, np.random.default_rng(4)
     population = np.unique(space.random(400, rng), axis=0)
     truth = random_predictor(space, rng, hidden=(24,)).predict(population).astype(np.float64)
-    ridge, _ = train_ridge(space, population, truth, np.arange(len(population)) % 5)
+    ridge = train_ridge(space, population, truth, np.arange(len(population)) % 5)
     check_search(ridge, size(), np.geomspace(1e-5, 1, 12).tolist(), range(2))
 
 

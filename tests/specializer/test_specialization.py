@@ -10,8 +10,9 @@ import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import given
+from safetensors.torch import save_file
 
-from sartor.specializer.choice import Accuracy, Choice, Origin, Search, Target
+from sartor.specializer.choice import Accuracy, Choice, Fit, Kept, Origin, Search, Target
 from sartor.specializer.documents import from_document
 from sartor.specializer.extract import extract
 from sartor.specializer.specialization import Specialization, load_choice, load_specialization
@@ -22,7 +23,7 @@ from sartor.tables.estimator import Standing
 from .torch_tools import SMALL, random_supernet
 
 CHOICE = Choice(
-    origin=Origin("small", SMALL.width, SMALL.resolutions, ("cat", "dog", "owl")),
+    origin=Origin.of("small", SMALL, ("cat", "dog", "owl")),
     subnetwork=SMALL.space.text(SMALL.space.smallest),
     target=Target("local-litert", "local", "litert/threads=1,batch=1/float32/-", 2.5),
     latency=Prediction(2.0, 1.9, 2.1, calibrated=True),
@@ -35,6 +36,14 @@ CHOICE = Choice(
         Standing("blocks", used=True, networks=8, leave_one_out_error=0.01),
         Standing("operators", used=False, networks=1, leave_one_out_error=None),
     ),
+    also=(
+        Fit(
+            Target("pi4-litert", "pi4", "litert/threads=4,batch=1/float32/-", 5.0, 0.95),
+            Prediction(4.0, 3.5, 4.5, calibrated=True),
+        ),
+    ),
+    limits=(Kept("latency by local-litert", "ms", 2.5, 2.1), Kept("parameters", "M", 5.0, 1e-4)),
+    memory_bytes=4096,
 )
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -135,18 +144,71 @@ def test_an_empty_folder(tmp_path: Path) -> None:
         load_specialization(tmp_path)
 
 
-def test_a_description_of_the_first_format_knows_nothing_of_rows(saved: Path) -> None:
+def test_descriptions_of_older_formats_know_less(saved: Path) -> None:
     path = saved / "specialization.json"
     document = json.loads(path.read_text())
-    assert document["format"] == 2
+    assert document["format"] == 3
+    for new in ("also", "limits", "memory_bytes"):
+        del document[new]
+    del document["target"]["confidence"]
+    del document["search"]["accuracy_bound"]
+    older(document, 2)
+    path.write_text(json.dumps(document))
+    second = replace(CHOICE, also=(), limits=(), memory_bytes=None)
+    assert load_choice(saved) == second
     del document["rows"]
     path.write_text(json.dumps(document | {"format": 1}))
-    assert load_choice(saved) == replace(CHOICE, rows=())
+    assert load_choice(saved) == replace(second, rows=())
+
+
+@pytest.mark.parametrize(
+    ("device", "runtime", "table"),
+    [
+        ("local", "litert", "local-litert"),
+        ("local", "onnxruntime", "local-litert"),
+        ("pi4", "litert", "pi4-litert"),
+        ("pi4", "onnxruntime", "pi4-litert"),
+        ("phone", "litert", "local-litert"),
+    ],
+)
+def test_the_promise_for_a_device_is_that_of_its_own_table(
+    device: str, runtime: str, table: str
+) -> None:
+    assert CHOICE.fit(device, runtime).target.table == table
+
+
+def test_the_promise_for_a_runtime_is_that_of_its_own_table() -> None:
+    other = replace(CHOICE.also[0].target, device="local", condition="onnxruntime/threads=1")
+    choice = replace(CHOICE, also=(replace(CHOICE.also[0], target=other),))
+    assert choice.fit("local", "onnxruntime").target == other
+    assert choice.fit("local", "litert").target == CHOICE.target
+
+
+def older(document: dict[str, Any], version: int) -> None:
+    """Write a description as it was when every supernet was a MobileNetV3."""
+    document["format"] = version
+    origin = document["origin"]
+    assert origin.pop("family") == "mobilenet_v3"
+    origin["width"] = origin.pop("settings")["width"]
+
+
+def test_a_folder_of_the_second_format_has_no_graph_in_it(saved: Path) -> None:
+    path = saved / "specialization.json"
+    document = json.loads(path.read_text())
+    older(document, 2)
+    path.write_text(json.dumps(document))
+    expected = load_specialization(saved).network
+    weights = {name: value.contiguous() for name, value in expected.weights.items()}
+    save_file(weights, saved / "network.safetensors")
+    loaded = load_specialization(saved)
+    assert loaded.choice == CHOICE
+    assert (loaded.network.graph, loaded.network.eps) == (expected.graph, expected.eps)
+    assert loaded.network.weights.keys() == expected.weights.keys()
 
 
 def test_a_description_of_a_newer_format_says_so(saved: Path) -> None:
     path = saved / "specialization.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 3}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 4}))
     with pytest.raises(CheckpointError, match="written by a newer Sartor"):
         load_choice(saved)
 

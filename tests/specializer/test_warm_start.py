@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sartor.specializer.network import BatchStatisticsNorm, RunningNorm, graph_tensors, run_graph
-from sartor.specializer.supernets.elastic import ElasticMobileNetV3, state_shapes
+from sartor.specializer.supernets.elastic import ElasticMobileNetV3
 from sartor.specializer.supernets.mobilenet_v3 import BATCH_NORM_EPS, MobileNetV3
 from sartor.specializer.train.efficientnet_lite import (
     EPS,
@@ -34,7 +34,7 @@ def warm() -> ElasticMobileNetV3:
 
 def test_shapes_stay_and_all_but_the_new_parts_are_filled(warm: ElasticMobileNetV3) -> None:
     state = warm.state_dict()
-    assert {name: tuple(value.shape) for name, value in state.items()} == state_shapes(warm.spec)
+    assert {name: tuple(value.shape) for name, value in state.items()} == warm.spec.state_shapes()
     assert all(value.isfinite().all() for value in state.values())
     kept = {name for name, value in state.items() if (value == 7.25).all()}
     assert {name.partition(".")[0] for name in kept} == {

@@ -32,7 +32,8 @@ maps: st.SearchStrategy[Shape] = st.tuples(channels, sizes, sizes)
 @st.composite
 def operators(draw: st.DrawFn) -> Operator:
     """One operator that obeys the rule of its kind."""
-    kind = draw(st.sampled_from(["add", "conv2d", "dense", "depthwise", "pool", "squeeze"]))
+    kinds = ["add", "average", "conv2d", "dense", "depthwise", "max", "pool", "squeeze"]
+    kind = draw(st.sampled_from(kinds))
     shape, out, activation = draw(maps), draw(channels), draw(activations)
     kernel, stride = draw(kernels), draw(strides)
     if kind == "add":
@@ -46,6 +47,11 @@ def operators(draw: st.DrawFn) -> Operator:
         return Operator(
             "depthwise_conv2d", (shape,), (("kernel", kernel), ("stride", stride)), activation
         )
+    if kind == "average":
+        return Operator("average_pool", (shape,), (("window", draw(strides)),), activation)
+    if kind == "max":
+        pool = (("kernel", kernel if kernel > 1 else 3), ("stride", stride))
+        return Operator("max_pool", (shape,), pool, draw(st.sampled_from(["relu", "relu6"])))
     if kind == "pool":
         return Operator("global_average_pool", (shape,))
     return Operator("squeeze_excite", (shape,), (("middle", out),))

@@ -52,6 +52,10 @@ def test_a_published_layer_has_its_published_cost() -> None:
         ("depthwise_conv2d/3x8x8/kernel=4,stride=1/none/float32", "odd kernels"),
         ("add/3x8x8/-/none/float32", "ranks"),
         ("add/3x8x8,3x8x9/-/none/float32", "same shape"),
+        ("max_pool/3x8x8/kernel=2,stride=2/relu/float32", "odd kernels"),
+        ("max_pool/3x8x8/kernel=3,stride=2/none/float32", "ends in relu or relu6"),
+        ("max_pool/3x8x8/kernel=1,stride=2/relu/float32", "stride <= kernel"),
+        ("average_pool/3x8x7/window=3/none/float32", "more than one row"),
     ],
 )
 def test_operators_that_break_the_rule_are_refused(text: str, complaint: str) -> None:

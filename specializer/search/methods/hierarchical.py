@@ -79,19 +79,20 @@ class Hierarchical:
     def tell(self, batch: Batch, scores: Floats) -> None:
         """Keep the best networks, each once, and the best filling of each kind of stage."""
         for place, stage in enumerate(self._stages):
-            self._keep(place, batch.population[:, [0]], batch.population[:, stage], scores)
+            self._keep(place, batch.population, batch.population[:, stage], scores)
         everything = np.concatenate([self._elite, batch.population])
         together = np.concatenate([self._scores, scores])
         _, first = np.unique(everything, axis=0, return_index=True)
         best = first[np.argsort(-together[first], kind="stable")[: self._size]]
         self._elite, self._scores = everything[best], together[best]
 
-    def _keep(self, place: int, contexts: Population, fillings: Population, scores: Floats) -> None:
-        good, kinds = self._good[place], self._kinds(place, contexts[:, 0], fillings)
-        rows = zip(contexts[:, 0].tolist(), kinds, fillings.tolist(), scores.tolist(), strict=True)
-        for context, kind, filling, score in rows:
-            if score > good.get((context, kind), (-np.inf,))[0]:
-                good[context, kind] = score, filling
+    def _keep(self, place: int, whole: Population, fillings: Population, scores: Floats) -> None:
+        good, kinds = self._good[place], self._kinds(place, whole[:, 0], fillings)
+        sizes = self._problem.space.genes(whole)[:, 0].tolist()
+        rows = zip(sizes, kinds, fillings.tolist(), scores.tolist(), strict=True)
+        for resolution, kind, filling, score in rows:
+            if score > good.get((resolution, kind), (-np.inf,))[0]:
+                good[resolution, kind] = score, filling
 
     def _kinds(self, place: int, contexts: Population, fillings: Population) -> list[int]:
         """Sort fillings of a stage by what they cost, or by their depth where nothing is a sum."""
@@ -106,21 +107,25 @@ class Hierarchical:
         return list(map(int, np.clip(shares * _RANGES, 0, _RANGES - 1)))
 
     def _crossed(self, count: int, rng: np.random.Generator) -> Population:
-        mothers, fathers = self._elite[rng.integers(len(self._elite), size=(2, count))]
+        space = self._problem.space
+        axes = len(space.axis_counts)
+        mothers, fathers = space.genes(self._elite)[rng.integers(len(self._elite), size=(2, count))]
         within = rng.random(mothers.shape) < 0.5
         whole = np.empty_like(within)
-        whole[:, 0] = rng.random(count) < 0.5
+        whole[:, :axes] = rng.random((count, 1)) < 0.5
         for stage in self._stages:
-            whole[:, stage] = rng.random((count, 1)) < 0.5
+            genes = slice(stage.start - 1 + axes, stage.stop - 1 + axes)
+            whole[:, genes] = rng.random((count, 1)) < 0.5
         by_slot = rng.random((count, 1)) < 0.5
-        children = np.where(np.where(by_slot, within, whole), mothers, fathers)
+        crossed = np.where(np.where(by_slot, within, whole), mothers, fathers)
+        children = space.networks(crossed).copy()
         for row in np.flatnonzero(rng.random(count) < self._reuse).tolist():
             place = int(rng.integers(len(self._stages)))
             fitting = [
                 filling
-                for (context, _), (_, filling) in self._good[place].items()
-                if context == children[row, 0]
+                for (resolution, _), (_, filling) in self._good[place].items()
+                if resolution == crossed[row, 0]
             ]
             if fitting:
                 children[row, self._stages[place]] = fitting[int(rng.integers(len(fitting)))]
-        return self._problem.space.repair(children)
+        return space.repair(children)

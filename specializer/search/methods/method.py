@@ -159,12 +159,12 @@ def draw_within(
         count: wanted; exactly as many come back.
         rng: of the draws.
     """
-    known = np.array([seed], np.int16)
+    space, known = problem.space, np.array([seed], np.int16)
     found = [known[:0]]
     for round_ in range(_ROUNDS):
-        drawn = problem.space.random(2 * count, rng)
-        kept = rng.random(drawn.shape) < round_ / (_ROUNDS - 1)
-        drawn = problem.space.repair(np.where(kept, known, drawn))
+        genes = space.genes(space.random(2 * count, rng))
+        kept = rng.random(genes.shape) < round_ / (_ROUNDS - 1)
+        drawn = space.repair(space.networks(np.where(kept, space.genes(known), genes)))
         found.append(drawn[problem.meets(drawn)])
         if sum(map(len, found)) >= count:
             break
@@ -172,14 +172,13 @@ def draw_within(
 
 
 def mutated(space: SearchSpace, parents: Population, rng: np.random.Generator) -> Population:
-    """Change one position of each network to another value, all positions alike likely."""
-    children = parents.copy()
-    values = np.concatenate([[len(space.contexts)], space.choice_counts + 1])
-    rows, places = np.arange(len(parents)), rng.integers(parents.shape[1], size=len(parents))
-    children[rows, places] = rng.integers(values[places])
-    lowest = np.concatenate([[0], space.lowest_choices])
-    children = np.maximum(children, lowest.astype(np.int16))
-    return space.repair(children)
+    """Change one gene of each network to another value, all genes alike likely."""
+    genes = space.genes(parents).copy()
+    lowest, highest = space.gene_bounds
+    rows, places = np.arange(len(genes)), rng.integers(genes.shape[1], size=len(genes))
+    genes[rows, places] = rng.integers(highest[places].astype(np.intp) + 1)
+    allowed: Population = np.maximum(genes, lowest)
+    return space.repair(space.networks(allowed))
 
 
 def bred_within(
