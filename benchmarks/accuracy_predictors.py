@@ -74,7 +74,8 @@ class Result:
 
 def levelled_by(offsets: Mapping[str, float], part: Measured) -> Floats:
     """Return accuracies with the ease of their images taken off, as training networks tell it."""
-    return part.top1 - np.array([offsets[label] for label in part.series.tolist()])
+    level: Floats = part.top1 - np.array([offsets[label] for label in part.series.tolist()])
+    return level
 
 
 def judge(predicted: NDArray[np.float32], part: Measured, level: Floats) -> tuple[float, ...]:

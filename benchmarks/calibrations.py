@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,15 @@ class Predicted(NamedTuple):
     high: Floats
 
 
-Method = Callable[[Floats, Floats, Floats], Predicted]
-"""From sizes and latencies of measured networks, and sizes of others, to the others' latencies."""
+class Method(Protocol):
+    """A way from sizes and latencies of measured networks to latencies of others."""
+
+    def __call__(
+        self, sizes: Floats, measured: Floats, others: Floats, coverage: float = COVERAGE, /
+    ) -> Predicted:
+        """Predict networks of other sizes, with intervals that should hold such a share of them."""
+        ...
+
 
 _Terms = Callable[[Floats], list[Floats]]
 
@@ -52,7 +59,9 @@ def _linear(terms: _Terms) -> Method:
         weights, *_ = np.linalg.lstsq(weighted, np.ones(len(sizes)), rcond=None)
         return np.stack(terms(others), axis=1) @ np.asarray(weights, np.float64)
 
-    def predict(sizes: Floats, measured: Floats, others: Floats) -> Predicted:
+    def predict(
+        sizes: Floats, measured: Floats, others: Floats, coverage: float = COVERAGE
+    ) -> Predicted:
         weighted = np.stack(terms(sizes), axis=1) / measured[:, None]
         leverages = (weighted @ np.linalg.pinv(weighted)).diagonal()
         errors = []
@@ -61,7 +70,7 @@ def _linear(terms: _Terms) -> Method:
             errors.append(float(measured[index] / middle(*left, sizes[[index]])[0] - 1))
         deviation = np.sqrt(np.mean(np.square(errors) * np.maximum(0, 1 - leverages)))
         parameters, count = len(terms(sizes)), len(sizes)
-        reach = student_t(COVERAGE, count - parameters) * deviation
+        reach = student_t(coverage, count - parameters) * deviation
         margin = reach * np.sqrt(1 + parameters / count)
         predicted = middle(sizes, measured, others)
         return Predicted(predicted * (1 - margin), predicted, predicted * (1 + margin))
@@ -69,8 +78,10 @@ def _linear(terms: _Terms) -> Method:
     return predict
 
 
-def _curve(sizes: Floats, measured: Floats, others: Floats) -> Predicted:
-    found = calibrate(list(zip(sizes.tolist(), measured.tolist(), strict=True)))
+def _curve(
+    sizes: Floats, measured: Floats, others: Floats, coverage: float = COVERAGE
+) -> Predicted:
+    found = calibrate(list(zip(sizes.tolist(), measured.tolist(), strict=True)), coverage)
     return Predicted(found.low(others), found.middle(others), found.high(others))
 
 
@@ -118,6 +129,7 @@ def resample(
     count: int,
     draws: int,
     rng: np.random.Generator,
+    coverage: float = COVERAGE,
 ) -> Resampled:
     """Calibrate with many choices of networks, and predict all others.
 
@@ -131,6 +143,7 @@ def resample(
         count: how many networks calibrate.
         draws: how many choices of them.
         rng: that chooses.
+        coverage: that intervals are made for.
     """
     order = random.sums.argsort(kind="stable")
     rows = []
@@ -139,9 +152,10 @@ def resample(
         chosen = np.array([rng.choice(share) for share in shares], np.intp)
         known, rest = random.take(chosen), random.take(np.setdiff1d(order, chosen))
         sums = np.concatenate([ends.sums, known.sums])
-        low, middle, high = method(sums, np.concatenate([ends.measured, known.measured]), rest.sums)
-        held = (low <= rest.measured) & (rest.measured <= high)
+        known_ms = np.concatenate([ends.measured, known.measured])
+        low, middle, high = method(sums, known_ms, rest.sums, coverage)
+        within = (low <= rest.measured) & (rest.measured <= high)
         error = np.abs(middle / rest.measured - 1)
-        rows.append((error.mean(), (high / middle - 1).mean(), held.mean()))
-    mape, margin, coverage = np.mean(rows, axis=0).tolist()
-    return Resampled(mape, margin, coverage, float(np.std(rows, axis=0)[2]))
+        rows.append((error.mean(), (high / middle - 1).mean(), within.mean()))
+    mape, margin, held = np.mean(rows, axis=0).tolist()
+    return Resampled(mape, margin, held, float(np.std(rows, axis=0)[2]))

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from sartor.benchmarks.paired import Flags
+from sartor.specializer.aim import Aim
 from sartor.specializer.cli.output import note
 from sartor.specializer.cost import CostTensor
-from sartor.specializer.search.fastest import fastest
 from sartor.specializer.space import ABSENT, SearchSpace, SubNetwork, required_slots
-from sartor.specializer.specialize import Specializer
+from sartor.specializer.specialize import Budget, Demand, Specializer
 
 TOLERANCE = 0.02
 """Two latencies are equal when the second is at most this much longer, relatively."""
@@ -141,29 +141,30 @@ def networks_near(
     return tuple(found)[:count]
 
 
-def spread_budgets(specializer: Specializer, count: int, seed: int) -> list[float]:
+def spread_budgets(specializer: Specializer, aim: Aim, count: int, seed: int) -> list[float]:
     """Choose budgets between the fastest network and the best one that the search can find.
 
     Any more would buy nothing.
     """
-    space, bound = specializer.spec.space, specializer.latency_bound
-    ends = np.array([fastest(space, bound), space.largest], np.int16)
-    fastest_ms, largest_ms = bound.evaluate(ends).tolist()
-    best_ms = specializer.search(largest_ms, seed).latency_ms
+    largest_ms = aim.bound_ms(specializer.spec.space.largest)
+    (best_ms,) = specializer.search(Demand((Budget(aim, largest_ms),)), seed).costs
+    fastest_ms = aim.bound_ms(aim.fastest)
     return geometric_budgets(fastest_ms, best_ms, count)
 
 
-def enter(specializer: Specializer, budgets_ms: Sequence[float], count: int, seed: int) -> Contest:
+def enter(
+    specializer: Specializer, aim: Aim, budgets_ms: Sequence[float], count: int, seed: int
+) -> Contest:
     """Search for the specialised networks, and draw the others.
 
     Raises:
         InfeasibleBudgetError: no network meets a budget.
     """
-    space, bound = specializer.spec.space, specializer.latency_bound
+    space, bound = specializer.spec.space, aim.bound
     rng, cases = np.random.default_rng(seed), []
     random = random_networks(space, count, rng)
     for budget_ms in budgets_ms:
-        found = specializer.search(budget_ms, seed)
+        found = specializer.search(Demand((Budget(aim, budget_ms),)), seed)
         near = networks_near(space, bound, budget_ms, count, rng)
         if len(near) < count:
             note(f"only {len(near)} of {count} random networks near {budget_ms:.2f} ms were found")

@@ -3,6 +3,7 @@
     python benchmarks/prediction.py            # measures; its store is used here
     python benchmarks/coverage.py
     python benchmarks/coverage.py --networks 5 8 12 --draws 200 --json
+    python benchmarks/coverage.py --coverage 0.99
 
 One run of benchmarks/prediction.py calibrates with one set of networks, and 50 others tell the
 coverage of its intervals to within eight points or so: too little to say whether 90 % are 90 %.
@@ -61,6 +62,7 @@ def evaluate(
     counts: Sequence[int],
     draws: int,
     seed: int,
+    coverage: float = COVERAGE,
 ) -> list[Outcome]:
     """Calibrate a table with many choices of its networks, in every way.
 
@@ -71,6 +73,7 @@ def evaluate(
         counts: how many networks are to calibrate.
         draws: how many choices of them.
         seed: of the choices.
+        coverage: that intervals are made for.
     """
     known = {whole.network.name: whole for whole in table.networks}
     if missing := {*ends, *random} - known.keys():
@@ -89,17 +92,17 @@ def evaluate(
             table.name,
             count,
             name,
-            resample(method, outer, inner, count, draws, np.random.default_rng(seed)),
+            resample(method, outer, inner, count, draws, np.random.default_rng(seed), coverage),
         )
         for count in counts
         for name, method in METHODS.items()
     ]
 
 
-def show(outcomes: Sequence[Outcome]) -> None:
+def show(outcomes: Sequence[Outcome], coverage: float) -> None:
     """Print outcomes for people."""
     print_table(
-        f"Networks that did not calibrate, and intervals that should hold {COVERAGE:.0%} of them",
+        f"Networks that did not calibrate, and intervals that should hold {coverage:.0%} of them",
         ("table", "calibrated by", "with", "MAPE", "interval", "holds", "from draw to draw"),
         (
             (
@@ -120,11 +123,14 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=50, help="random networks there (50)")
     parser.add_argument("--seed", type=int, default=1, help="of networks there, and of draws (1)")
     parser.add_argument("--networks", type=int, nargs="+", default=[5, 8, 12], help="to calibrate")
+    parser.add_argument("--coverage", type=float, default=COVERAGE, help=f"wanted ({COVERAGE})")
     parser.add_argument("--draws", type=int, default=100, help="choices of networks (100)")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     arguments = parser.parse_args()
-    if not 5 <= min(arguments.networks) <= max(arguments.networks) <= arguments.count // 2:
-        parser.error("--networks: want 5, up to half of --count")
+    if not 3 <= min(arguments.networks) <= max(arguments.networks) <= arguments.count // 2:
+        parser.error("--networks: want 3, up to half of --count")
+    if not 0 < arguments.coverage < 1:
+        parser.error("--coverage: want a share between 0 and 1")
     try:
         spec = find_spec(arguments.supernet)
         ends = [graph.name for graph in calibration_networks(spec, 2)]
@@ -135,7 +141,13 @@ def main() -> None:
             outcome
             for table in tables
             for outcome in evaluate(
-                table, ends, random, arguments.networks, arguments.draws, arguments.seed
+                table,
+                ends,
+                random,
+                arguments.networks,
+                arguments.draws,
+                arguments.seed,
+                arguments.coverage,
             )
         ]
     except SartorError as error:
@@ -143,7 +155,7 @@ def main() -> None:
     if arguments.json:
         print_json([asdict(outcome) for outcome in outcomes])
         return
-    show(outcomes)
+    show(outcomes, arguments.coverage)
 
 
 if __name__ == "__main__":

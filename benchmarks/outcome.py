@@ -20,6 +20,7 @@ from sartor.benchmarks.contest import (
 )
 from sartor.benchmarks.paired import Difference, Flags
 from sartor.specializer.accuracy.quality import Quality, quality
+from sartor.specializer.aim import Aim
 from sartor.specializer.space import SubNetwork
 from sartor.specializer.specialize import Specializer
 
@@ -122,6 +123,7 @@ class Outcome:
 
 def judge(
     specializer: Specializer,
+    aim: Aim,
     contest: Contest,
     latencies: Mapping[SubNetwork, Latency],
     answers: Mapping[SubNetwork, Flags],
@@ -131,7 +133,7 @@ def judge(
     def entrant(kind: str, subnetwork: SubNetwork) -> Entrant:
         text, right = specializer.spec.space.text(subnetwork), answers.get(subnetwork)
         predicted = (
-            specializer.latency_ms(subnetwork),
+            aim.latency_ms(subnetwork),
             float(specializer.predictor.predict(np.array([subnetwork], np.int16))[0]),
         )
         if right is None:
@@ -152,7 +154,7 @@ def judge(
     rounds = tuple(
         Round(
             case.budget_ms,
-            float(specializer.latency_bound.evaluate(np.array([case.specialised], np.int16))[0]),
+            aim.bound_ms(case.specialised),
             entrant("specialised", case.specialised),
             tuple(duel(case, kind, rivals) for kind, rivals in contest.rivals(case).items()),
         )
@@ -166,10 +168,10 @@ def judge(
     others = [entrant(kind, one) for kind, one in kinds if one in latencies]
     return Outcome(
         supernet=specializer.called,
-        condition=str(specializer.table.provenance.condition),
-        runtime_version=specializer.table.provenance.runtime_version,
+        condition=str(aim.table.provenance.condition),
+        runtime_version=aim.table.provenance.runtime_version,
         images=len(answers[contest.cases[0].specialised]),
-        margin=specializer.predicted.estimator.calibration.margin,
+        margin=aim.predicted.estimator.calibration.margin,
         rounds=rounds,
         entrants=(*(one.specialised for one in rounds), *others),
         predictor=_quality([one for one in others if one.kind != UNIFORM]),

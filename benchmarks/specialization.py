@@ -123,17 +123,18 @@ def run(arguments: argparse.Namespace) -> Outcome:
         most_passes=DEFAULT_MOST_PASSES,
     )
     table = fill_table(arguments, arguments.table, plan)
-    specializer = Specializer.open(arguments.supernet, table)
+    specializer = Specializer.open(arguments.supernet)
+    aim = specializer.aim(table)
     budgets_ms = arguments.budgets_ms or spread_budgets(
-        specializer, arguments.budgets, arguments.seed
+        specializer, aim, arguments.budgets, arguments.seed
     )
-    contest = enter(specializer, budgets_ms, arguments.random, arguments.seed)
+    contest = enter(specializer, aim, budgets_ms, arguments.random, arguments.seed)
     note(f"{len(contest.subnetworks)} networks to be timed")
     latencies = time_contest(arguments, spec, contest)
     comparable = contest.comparable(latencies)
     note(f"{len(comparable)} of them to be evaluated, on {len(photos.judged)} photos each")
     answers = answer(specializer, photos, comparable, Path(arguments.store).with_suffix(""))
-    return judge(specializer, contest, latencies, answers)
+    return judge(specializer, aim, contest, latencies, answers)
 
 
 def show(outcome: Outcome) -> None:

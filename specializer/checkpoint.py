@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..tables.atomic import write_atomically
 from ..tables.errors import CheckpointError, FormatError
-from .description import METADATA_KEY, SUFFIX, Description, read_description
+from .description import METADATA_KEY, SUFFIX, Description, bare_name, read_description
 from .own import OwnSupernet
 from .state_file import check_state, read_state, renamed
 from .supernets.elastic import ElasticSupernet
@@ -57,7 +57,7 @@ def load_supernet(path: Path, own: OwnSupernet | None = None) -> Checkpoint:
     read = read_state(path, _WANTED)
     if own is not None:
         state = renamed(path, read, own.spec.state_shapes(), _WANTED)
-        description = Description(path.stem, own.spec, own.labels or _numbers(own.spec))
+        description = Description(bare_name(path), own.spec, own.labels or _numbers(own.spec))
     elif path.suffix == SUFFIX:
         state, description = read, read_description(path)
     else:
@@ -67,7 +67,7 @@ def load_supernet(path: Path, own: OwnSupernet | None = None) -> Checkpoint:
             spec = family.infer({name: tuple(value.shape) for name, value in state.items()})
         except FormatError as error:
             raise CheckpointError(f"{path}: {error}; {_WANTED}") from error
-        description = Description(path.stem, spec, _numbers(spec))
+        description = Description(bare_name(path), spec, _numbers(spec))
     _check(path, state, description.spec)
     single = {
         name: value.to(torch.float32, memory_format=torch.contiguous_format, copy=True)

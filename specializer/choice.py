@@ -55,12 +55,58 @@ class Target:
         device: that the table was measured on.
         condition: of the table, as text.
         budget_ms: latency that the network must not exceed there.
+        confidence: coverage of the interval whose upper end had to keep to that, 0–1; None where
+            predictions have no interval, or an older Sartor chose.
     """
 
     table: str
     device: str
     condition: str
     budget_ms: float
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a network fits a target.
+
+    Attributes:
+        target: device and budget.
+        latency: predicted there.
+        rows: by which of the table's rows the latency was predicted, and how good they and others
+            are; nothing is known of it where an older Sartor chose.
+    """
+
+    target: Target
+    latency: Prediction
+    rows: tuple[Standing, ...] = ()
+
+    @property
+    def runtime(self) -> str:
+        """The runtime of the target's condition."""
+        return self.target.condition.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A limit, and what the network costs by it.
+
+    Attributes:
+        what: is limited, such as ``parameters``.
+        unit: of both numbers.
+        most: that the network was to cost.
+        cost: what it costs; of latency the upper end of the predicted interval.
+    """
+
+    what: str
+    unit: str
+    most: float
+    cost: float
+
+    @property
+    def text(self) -> str:
+        """Write it for people, such as ``4.12 of 5 MB``."""
+        return f"{self.cost:.4g} of {self.most:.6g} {self.unit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +135,8 @@ class Search:
         fastest_ms: predicted latency of the supernet's fastest sub-network.
         largest_ms: predicted latency of its largest one.
         front: (predicted latency in ms, predicted top-1) of the best networks for other budgets.
+        accuracy_bound: proven: no network within the limits has a higher predicted accuracy, 0–1.
+            None where nothing could be proven, or an older Sartor searched.
     """
 
     seed: int
@@ -97,6 +145,7 @@ class Search:
     fastest_ms: float
     largest_ms: float
     front: tuple[tuple[float, float], ...]
+    accuracy_bound: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +164,9 @@ class Choice:
         recalibrated_with: the images that BatchNorm was recalibrated with.
         rows: by which of the table's rows the latency was predicted, and how good they and others
             are; nothing is known of it where an older Sartor chose.
+        also: the same of every further device that the network was made for.
+        limits: every limit, those on latency among them; older choices do not list them.
+        memory_bytes: peak memory of activations (``costs.peak``); None where an older Sartor chose.
     """
 
     origin: Origin
@@ -127,3 +179,37 @@ class Choice:
     parameters: int
     recalibrated_with: str
     rows: tuple[Standing, ...] = ()
+    also: tuple[Fit, ...] = ()
+    limits: tuple[Kept, ...] = ()
+    memory_bytes: int | None = None
+
+    @property
+    def fits(self) -> tuple[Fit, ...]:
+        """How the network fits each device that it was made for."""
+        return (Fit(self.target, self.latency, self.rows), *self.also)
+
+    def fit(self, device: str, runtime: str) -> Fit:
+        """Return what was promised for a device and a runtime, or comes nearest to that.
+
+        That is a target of this device and runtime, else one of this device, else the first.
+        """
+
+        def nearness(fit: Fit) -> tuple[bool, bool]:
+            there = fit.target.device == device
+            return there and fit.runtime == runtime, there
+
+        return max(self.fits, key=nearness)
+
+    def most_mb(self, file: str) -> float | None:
+        """Return the limit on the size of a model file in MB, None where there is none."""
+        return next((kept.most for kept in self.limits if kept.what == size_of(file)), None)
+
+
+def model_file(suffix: str) -> str:
+    """Name the file that a network is shipped in, for runtimes whose files end so."""
+    return f"model{suffix}"
+
+
+def size_of(file: str) -> str:
+    """What a limit on the size of a file is a limit of."""
+    return f"size of {file}"

@@ -82,7 +82,6 @@ def compile_cost(
     Raises:
         MissingOperatorError: from ``operator_cost``, when a table does not cover the space.
     """
-    space = supernet.space
     known: dict[Operator, float] = {}
 
     def cost(graph: Graph) -> float:
@@ -92,31 +91,67 @@ def compile_cost(
                 known[operator] = operator_cost(operator)
         return math.fsum(known[operator] for operator in units)
 
-    def costs(part: str, count: int, graph: Callable[[int, int], Graph]) -> NDArray[np.float64]:
+    parts = value_parts(supernet, cost, partial=partial)
+    return CostTensor(parts.stem + parts.head, parts.choice)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """What each part of a supernet's networks is worth by itself.
+
+    Attributes:
+        stem: infinite in contexts where something is not known: (contexts,).
+        head: likewise: (contexts,).
+        choice: 0 for an allowed ``ABSENT``, infinite for what the slot cannot be, and perhaps in
+            contexts where something is not known: (contexts, slots, highest choice + 1).
+    """
+
+    stem: NDArray[np.float64]
+    head: NDArray[np.float64]
+    choice: NDArray[np.float64]
+
+
+def value_parts(
+    supernet: Supernet, value: Callable[[Graph], float], *, partial: bool = False
+) -> Parts:
+    """Value the graph of every part that a network of a supernet can have.
+
+    Args:
+        supernet: gives the graphs.
+        value: of one of them.
+        partial: whether contexts that lack an operator are left infinite, instead of raising.
+
+    Raises:
+        MissingOperatorError: from ``value``.
+    """
+    space = supernet.space
+
+    def values(part: str, count: int, graph: Callable[[int, int], Graph]) -> NDArray[np.float64]:
         """Ask for a part's graphs once wherever they differ: (contexts, choices)."""
         firsts, places = np.unique(space.alike(part), return_inverse=True)
         found = np.full((len(firsts), count), np.nan)
         for row, context in zip(found, firsts.tolist(), strict=True):
             with suppress(MissingOperatorError) if partial else nullcontext():
-                row[:] = [cost(graph(context, choice)) for choice in range(1, count + 1)]
+                row[:] = [value(graph(context, choice)) for choice in range(1, count + 1)]
         return found[places]
 
+    stem = values(STEM, 1, lambda context, _: supernet.stem_graph(context))[:, 0]
+    head = values(HEAD, 1, lambda context, _: supernet.head_graph(context))[:, 0]
     shape = (len(space.contexts), len(space.slots), int(space.choice_counts.max()) + 1)
     choices = np.full(shape, np.inf)
     choices[:, space.lowest_choices == ABSENT, ABSENT] = 0.0
-    fixed = costs(STEM, 1, lambda context, _: supernet.stem_graph(context))[:, 0]
-    fixed += costs(HEAD, 1, lambda context, _: supernet.head_graph(context))[:, 0]
     for slot, described in enumerate(space.slots):
 
         def block_graph(context: int, choice: int, slot: int = slot) -> Graph:
             return supernet.block_graph(context, slot, choice)
 
         count = len(described.choices)
-        choices[:, slot, 1 : count + 1] = costs(described.name, count, block_graph)
+        choices[:, slot, 1 : count + 1] = values(described.name, count, block_graph)
     lacking = np.isnan(choices)
-    fixed[lacking.any(axis=(1, 2)) | np.isnan(fixed)] = np.inf
+    unknown = lacking.any(axis=(1, 2)) | np.isnan(stem) | np.isnan(head)
+    stem[unknown] = head[unknown] = np.inf
     choices[lacking] = np.inf
-    return CostTensor(fixed, choices)
+    return Parts(stem, head, choices)
 
 
 def reachable_operators(

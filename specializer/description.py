@@ -111,6 +111,14 @@ def _family_and_settings(version: int, values: Mapping[str, Any]) -> tuple[str, 
     return family, {str(key): float(value) for key, value in values["settings"].items()}
 
 
+def bare_name(weights: Path) -> str:
+    """Return a file's name without its suffix.
+
+    Published files have none, and end in a width that looks like one: ``…_w1.2`` is whole.
+    """
+    return weights.stem if weights.suffix[1:2].isalpha() else weights.name
+
+
 def read_description(path: Path) -> Description:
     """Read what a ``.safetensors`` file that Sartor wrote says of itself.
 

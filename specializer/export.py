@@ -9,9 +9,8 @@ from pathlib import Path
 from ..profiler.runtimes import find_runtime
 from ..tables.atomic import write_atomically
 from ..tables.errors import CheckpointError
+from .choice import model_file
 from .network import Network
-
-STEM = "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Artefact:
 
 def artefact_path(folder: Path, runtime: str) -> Path:
     """Return where a runtime's model stands in a specialization's folder."""
-    return folder / f"{STEM}{find_runtime(runtime).suffix}"
+    return folder / model_file(find_runtime(runtime).suffix)
 
 
 def export(network: Network, folder: Path, runtimes: Sequence[str]) -> tuple[Artefact, ...]:

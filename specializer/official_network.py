@@ -22,7 +22,7 @@ RUN_CONFIG = "run.config"
 _WANTED = "want the weights that were published together with this net.config"
 
 
-def load_official(config: Path, weights: Path, resolution: int | None = None) -> Network:
+def load_official_network(config: Path, weights: Path, resolution: int | None = None) -> Network:
     """Load a network that Once-for-All or ProxylessNAS published, ResNets included.
 
     Args:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,7 +62,9 @@ def find_own(name: str) -> OwnSupernet:
             rules of supernets.
     """
     module, _, attribute = name.partition(":")
-    with _explained(f"importing {module}"), _folder_at_hand():
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)  # as with python -m
+    with _explained(f"importing {module}"):
         found = getattr(importlib.import_module(module), attribute)
     if not isinstance(found, OwnSupernet):
         raise CheckpointError(
@@ -100,10 +103,11 @@ def check_graphs(spec: SupernetSpec) -> None:
             spec.head_graph(context),
         ]
         whole = spec.graph(subnetwork)
-        if [operator for part in parts for operator in part.operators] != list(whole.operators):
+        held = Counter(operator for part in parts for operator in part.operators)
+        if held != Counter(whole.operators):
             raise CheckpointError(
                 f"stem, blocks and head of {_text(spec, subnetwork)} do not hold the operators of "
-                "its graph, in order; mend stem_graph, block_graph, head_graph or graph"
+                "its graph; mend stem_graph, block_graph, head_graph or graph"
             )
         if whole.shapes[whole.output] != (spec.classes,):
             raise CheckpointError(
@@ -144,13 +148,3 @@ def _explained(what: str) -> Iterator[None]:
         raise CheckpointError(
             f"{what} failed ({type(error).__name__}: {reason}); mend that module"
         ) from error
-
-
-@contextmanager
-def _folder_at_hand() -> Iterator[None]:
-    """Let modules of the current folder be found, as with ``python -m``."""
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        yield
-    finally:
-        sys.path.pop(0)

@@ -47,11 +47,14 @@ def _draw_search(axes: Axes, choice: Choice) -> None:
 
 def _draw_proof(axes: Axes, report: Report) -> None:
     """Draw the predicted latency beside the measured ones, with their intervals."""
-    target = report.choice.target
-    _draw_bar(axes, "predicted", report.choice.latency, "0.7")
+    fits = report.fits or (report.choice.fits[0],)
+    for fit in fits:
+        of = f"\n{fit.target.table}" if len(fits) > 1 else ""
+        _draw_bar(axes, f"predicted{of}", fit.latency, "0.7")
     for proof in report.proofs:
         _draw_bar(axes, f"{proof.runtime}\nmeasured", proof.measured, "C2" if proof.holds else "C3")
-    axes.axhline(target.budget_ms, color="C3", linestyle="--", label="budget")
+    for budget_ms in dict.fromkeys(fit.target.budget_ms for fit in fits):
+        axes.axhline(budget_ms, color="C3", linestyle="--", label="budget")
     axes.margins(y=0.25)  # room for the legend
     axes.set(ylabel="latency, ms", title="Proof" if report.holds else "Proof: does not hold")
     axes.legend(loc="upper right", fontsize=8)

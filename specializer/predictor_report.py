@@ -105,13 +105,12 @@ def make_predictor_report(
         UnknownNameError: there is no such model.
     """
     evaluations = read_evaluations(table, space)
-    rng = np.random.default_rng(seed)
     free = evaluations.rounds == 0
     check_enough(int(free.sum()))
     population, measured = evaluations.population, evaluations.top1
-    chosen = fit_model(model, space, population, measured, rng, free, evaluations.targets)
+    chosen = fit_model(model, space, population, measured, seed, free, evaluations.targets)
     train, held_out = find_model(chosen.model), chosen.fit.held_out
-    by_chance = evaluations.part(free)
+    by_chance, rng = evaluations.part(free), np.random.default_rng((seed, 1))
     population, measured = by_chance.population, by_chance.top1
     return PredictorReport(
         space,

@@ -12,17 +12,19 @@ import torch
 from torch import Tensor
 
 from ..devices.device import Device
+from ..profiler.runtimes import find_runtime
 from ..tables.atomic import write_atomically
 from ..tables.errors import DatasetError
 from .calibration_set import calibration_batches, synthetic_images
-from .choice import Choice, Origin
+from .choice import Choice, Fit, Origin, model_file
+from .costs.ceilings import MILLION
 from .evaluate import decode
 from .export import exported
 from .images import ImageFolder, normalise_pixels
 from .own import names_own
 from .shipped import find_supernet
 from .specialization import load_specialization
-from .verify import Proof, verify
+from .verify import Promise, Proof, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,14 @@ class Report:
     @property
     def title(self) -> str:
         """What was made for what."""
-        return f"{Path(self.choice.origin.supernet).name} for {self.choice.target.device}"
+        devices = dict.fromkeys(fit.target.device for fit in self.choice.fits)
+        return f"{Path(self.choice.origin.supernet).name} for {' and '.join(devices)}"
+
+    @property
+    def fits(self) -> tuple[Fit, ...]:
+        """The promises that the proofs are of, each once."""
+        found = (self.choice.fit(proof.device, proof.runtime) for proof in self.proofs)
+        return tuple({fit.target.table: fit for fit in found}.values())
 
     def document(self) -> dict[str, object]:
         """Return the report as an object of JSON."""
@@ -84,7 +93,7 @@ def make_report(
         network,
         artefacts,
         device,
-        choice.target.budget_ms,
+        {runtime: _promise(choice, device.name, runtime) for runtime in runtimes},
         pixels,
         labels,
         threads=threads,
@@ -108,6 +117,13 @@ def save_report(report: Report, folder: Path) -> Path | None:
         return None
     write_atomically(folder / "report.png", report_png(report))
     return folder / "report.png"
+
+
+def _promise(choice: Choice, device: str, runtime: str) -> Promise:
+    """Find what was promised of a runtime's file on a device."""
+    most_mb = choice.most_mb(model_file(find_runtime(runtime).suffix))
+    budget_ms = choice.fit(device, runtime).target.budget_ms
+    return Promise(budget_ms, None if most_mb is None else most_mb * MILLION)
 
 
 def _inputs(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..tables.errors import UnknownNameError
-from .description import SUFFIX, read_description
+from .description import SUFFIX, bare_name, read_description
 from .own import OwnSupernet, find_own, names_own
 from .supernets.supernet import SupernetSpec
 
@@ -50,7 +50,7 @@ def shipped_supernets() -> tuple[str, ...]:
 
 def part_of(weights: Path, part: str) -> Path:
     """Return where a part of the supernet in ``NAME.safetensors`` lies: in ``NAME.PART``."""
-    return weights.with_name(f"{weights.name.removesuffix(weights.suffix)}.{part}")
+    return weights.with_name(f"{bare_name(weights)}.{part}")
 
 
 def lasting_name(name: str) -> str:

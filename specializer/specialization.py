@@ -22,7 +22,8 @@ from .supernets.mobilenet_v3 import MobileNetV3
 
 FORMAT = 3
 """Version 1 did not tell by which rows of the table a latency was predicted; up to version 2 every
-supernet was a MobileNetV3, and the network's file held no graph."""
+supernet was a MobileNetV3, the network's file held no graph, and there was one device and no limit
+but that on latency."""
 DESCRIPTION, WEIGHTS = "specialization.json", "network.safetensors"
 _AGAIN = "make it again with: sartor specialize"
 

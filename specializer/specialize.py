@@ -1,59 +1,106 @@
-"""Specialization: from a supernet, a latency table and a budget to one calibrated network."""
+"""Specialization: from a supernet, latency tables and limits to one calibrated network."""
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from ..tables.errors import CheckpointError, MissingOperatorError
-from ..tables.estimator import standings
-from ..tables.granularity import OPERATORS
+from ..tables.errors import BudgetError, CheckpointError
 from ..tables.table import LatencyTable
 from .accuracy.predictor import AccuracyPredictor
 from .accuracy.stored import load_predictor
+from .aim import Aim
 from .calibration_set import calibration_batches, folder_images, synthetic_images
-from .choice import Accuracy, Choice, Origin, Search, Target
-from .cost import CostTensor
+from .choice import Accuracy, Choice, Kept, Origin, Search
+from .costs.ceilings import Ceilings, Costs, shipping
+from .costs.peak import peak_bytes
 from .evaluate import decode, top1
 from .extract import extract
 from .family import Family, load_family
 from .images import ImageFolder
-from .latency import PredictedLatency, compile_latency
 from .network import Network
 from .recalibrate import recalibrate
 from .reference import load_reference, recalibrate_synthetically
-from .search.evolution import SearchResult, search
-from .search.fastest import fastest, largest
+from .search.evolution import search
 from .search.front import pareto_front
+from .search.problem import Limit, Problem
+from .search.result import SearchResult
 from .shipped import SupernetFiles, find_supernet, lasting_name
 from .space import SubNetwork
 from .specialization import Specialization
 from .supernets.supernet import SupernetSpec
 
 
+@dataclass(frozen=True, eq=False)
+class Budget:
+    """The latency that a network must not exceed on a device.
+
+    Attributes:
+        aim: the device, by its table.
+        most_ms: that the upper end of the predicted interval has to keep to; infinite for the whole
+            of a front.
+
+    Raises:
+        BudgetError: that is no positive number.
+    """
+
+    aim: Aim
+    most_ms: float
+
+    def __post_init__(self) -> None:
+        if not self.most_ms > 0:
+            raise BudgetError(
+                f"a budget is a positive number of milliseconds, not {self.most_ms:g}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Demand:
+    """All limits that one network has to meet.
+
+    Attributes:
+        budgets: of latency, at least one, each on a device.
+        ceilings: of everything else.
+    """
+
+    budgets: tuple[Budget, ...]
+    ceilings: Ceilings = field(default_factory=Ceilings)
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """Those on latency, in the order of the budgets."""
+        several = len(self.budgets) > 1
+        return tuple(
+            Limit(
+                f"latency by {budget.aim.table.name}" if several else "latency",
+                "ms",
+                budget.aim.bound,
+                budget.most_ms,
+            )
+            for budget in self.budgets
+        )
+
+
 @dataclass(frozen=True)
 class Specializer:
-    """A supernet and a latency table, loaded once and ready for any budget.
+    """A supernet, loaded once and ready for any table and any limits.
 
     Attributes:
         called: the supernet's name, or the absolute path of its file.
         files: where its parts lie.
         family: its weights, and those of its regions.
-        table: of the device and the condition to specialize for.
     """
 
     called: str
     files: SupernetFiles
     family: Family
-    table: LatencyTable
 
     @classmethod
-    def open(cls, supernet: str, table: LatencyTable) -> Specializer:
+    def open(cls, supernet: str) -> Specializer:
         """Load a supernet by name, path or ``MODULE:ATTRIBUTE``.
 
         Raises:
@@ -61,7 +108,7 @@ class Specializer:
             CheckpointError: it cannot be read.
         """
         files = find_supernet(supernet)
-        return cls(lasting_name(supernet), files, load_family(files), table)
+        return cls(lasting_name(supernet), files, load_family(files))
 
     @property
     def spec(self) -> SupernetSpec:
@@ -84,101 +131,42 @@ class Specializer:
         return load_predictor(self.files.accuracy, self.spec.space)
 
     @cached_property
-    def predicted(self) -> PredictedLatency:
-        """The latency of every sub-network, and by which rows of the table it is predicted.
+    def costs(self) -> Costs:
+        """What the sub-networks cost besides latency."""
+        return Costs(self.spec)
+
+    def aim(self, table: LatencyTable) -> Aim:
+        """Aim at the device and the condition of a table."""
+        return Aim(self.called, self.spec, table)
+
+    def problem(self, demand: Demand) -> Problem:
+        """Ask for the most accurate sub-network within all limits, those on latency first."""
+        runtimes = [
+            runtime
+            for budget in demand.budgets
+            for runtime in shipping(budget.aim.table.provenance.condition.runtime)
+        ]
+        limits = (*demand.limits, *self.costs.limits(demand.ceilings, runtimes))
+        return Problem(self.spec.space, self.predictor, limits)
+
+    def search(self, demand: Demand, seed: int) -> SearchResult:
+        """Find the most accurate sub-network within all limits.
 
         Raises:
-            MissingOperatorError: the table does not cover the supernet; says what does.
+            BudgetError: a limit is no positive number.
+            InfeasibleBudgetError: no sub-network meets one of them; names the nearest.
+            ContradictionError: no sub-network meets two of them together, or all.
         """
-        try:
-            return compile_latency(self.spec, self.table)
-        except MissingOperatorError as error:
-            raise MissingOperatorError(
-                error.operator,
-                error.near,
-                error.failure,
-                self._profile_command,
-                self._advice if self.table.published else "",
-            ) from error
-
-    @property
-    def latency(self) -> CostTensor:
-        """The predicted latency of every sub-network, in milliseconds."""
-        return self.predicted.cost
-
-    @cached_property
-    def latency_bound(self) -> CostTensor:
-        """The upper end of every prediction's interval, in milliseconds; budgets constrain it."""
-        return self.predicted.bound
-
-    @property
-    def largest(self) -> SubNetwork:
-        """The largest sub-network whose latency the table predicts."""
-        return largest(self.spec.space, self.latency)
-
-    @property
-    def left_out(self) -> tuple[int, ...]:
-        """Resolutions of whose sub-networks the table, a published one, lacks operators."""
-        places = self.spec.space.axis_places()[self.latency.contexts, 0]
-        sizes = enumerate(self.spec.resolutions)
-        return tuple(size for place, size in sizes if place not in places)
-
-    @property
-    def _advice(self) -> str:
-        """What to do about a published table that lacks too much."""
-        sizes = ", ".join(map(str, self.spec.resolutions))
-        return (
-            f"nothing can be measured into {self.table.name}, which was published, and it covers "
-            f"no resolution of {self.called} ({sizes}): take a table of your own, or the supernet "
-            "that it was made for"
-        )
-
-    @property
-    def _profile_command(self) -> str:
-        """What measures every operator of the supernet into this table."""
-        device, condition = self.table.provenance.device, self.table.provenance.condition
-        options = {
-            "--supernet": self.called,
-            "--device": device,
-            "--runtime": condition.runtime,
-            "--threads": str(condition.threads),
-            "--table": self.table.name,
-        }
-        if condition.options:
-            options["--options"] = condition.options
-        if (rows := self.table.estimators[0].granularity) is not OPERATORS:
-            options["--rows"] = rows.name
-        return shlex.join(["sartor", "profile", *chain.from_iterable(options.items())])
-
-    def latency_ms(self, subnetwork: SubNetwork) -> float:
-        """Return the predicted latency of one sub-network in milliseconds."""
-        return float(self.latency.evaluate(np.array([subnetwork], np.int16))[0])
-
-    @property
-    def usual_budget_ms(self) -> float:
-        """Half the latency of the largest sub-network, or whatever the fastest one needs."""
-        space, bound = self.spec.space, self.latency_bound
-        fastest_ms = bound.evaluate(np.array([fastest(space, bound)], np.int16))[0]
-        return max(self.latency_ms(self.largest) / 2, float(fastest_ms))
-
-    def search(self, budget_ms: float, seed: int) -> SearchResult:
-        """Find the most accurate sub-network whose interval ends within the budget.
-
-        Raises:
-            BudgetError: the budget is no positive number.
-            InfeasibleBudgetError: no sub-network is that fast; names the fastest.
-        """
-        rng = np.random.default_rng(seed)
-        return search(self.spec.space, self.latency_bound, budget_ms, self.predictor, rng)
+        return search(self.problem(demand), np.random.default_rng(seed))
 
     def realize(
-        self, found: SearchResult, budget_ms: float, seed: int, data: Path | None
+        self, found: SearchResult, demand: Demand, seed: int, data: Path | None
     ) -> Specialization:
         """Make a found sub-network a network: inherit weights, recalibrate, evaluate.
 
         Args:
             found: by ``search``.
-            budget_ms: that it was searched for.
+            demand: that it was searched for.
             seed: that it was searched with.
             data: the user's images in class folders; without, the synthetic ones that ship.
 
@@ -188,32 +176,54 @@ class Specializer:
         # Folders of the wrong names are found before minutes are spent on what is in them.
         folder = None if data is None else ImageFolder.scan(data, self.labels)
         network = self._recalibrated(found.subnetwork, data, seed)
-        provenance = self.table.provenance
+        graph, limits = network.graph, self.problem(demand).limits
+        first, *others = (budget.aim.fit(graph, budget.most_ms) for budget in demand.budgets)
         choice = Choice(
             origin=Origin.of(self.called, self.spec, self.labels),
-            subnetwork=network.graph.name,
-            target=Target(self.table.name, provenance.device, str(provenance.condition), budget_ms),
-            latency=self.predicted.estimator.predict(network.graph.operators),
-            rows=standings(self.table.estimators, self.predicted.estimator),
+            subnetwork=graph.name,
+            target=first.target,
+            latency=first.latency,
+            rows=first.rows,
+            also=tuple(others),
             accuracy=_accuracy(network, found.accuracy, folder),
-            search=self._account(found, seed),
-            multiply_adds=network.graph.multiply_adds,
-            parameters=network.graph.parameters,
+            search=self._account(found, demand, seed),
+            limits=tuple(
+                Kept(limit.what, limit.unit, limit.most, cost)
+                for limit, cost in zip(limits, found.costs, strict=True)
+            ),
+            multiply_adds=graph.multiply_adds,
+            parameters=graph.parameters,
+            memory_bytes=peak_bytes(graph),
             recalibrated_with="synthetic images" if data is None else str(data),
         )
         return Specialization(choice, network)
 
-    def _account(self, found: SearchResult, seed: int) -> Search:
+    def front(self, demand: Demand, seed: int, points: int) -> tuple[SearchResult, ...]:
+        """Find what every budget of latency would buy, all other limits kept.
+
+        Args:
+            demand: the first budget is the highest of the front, and may be infinite.
+            seed: of the search.
+            points: how many budgets.
+
+        Raises:
+            BudgetError: as ``search``.
+        """
+        return pareto_front(self.problem(demand), np.random.default_rng(seed), points)
+
+    def _account(self, found: SearchResult, demand: Demand, seed: int) -> Search:
         """Put what a search found among what it could have found."""
-        space, bound = self.spec.space, self.latency_bound
-        front = pareto_front(space, bound, self.predictor, seed)
+        first, *others = demand.budgets
+        aim = first.aim
+        front = self.front(Demand((Budget(aim, math.inf), *others), demand.ceilings), seed, 12)
         return Search(
             seed=seed,
             seconds=found.seconds,
             evaluations=found.evaluations,
-            fastest_ms=self.latency_ms(fastest(space, bound)),
-            largest_ms=self.latency_ms(self.largest),
-            front=tuple((self.latency_ms(best.subnetwork), best.accuracy) for best in front),
+            fastest_ms=aim.latency_ms(aim.fastest),
+            largest_ms=aim.latency_ms(aim.largest),
+            front=tuple((aim.latency_ms(best.subnetwork), best.accuracy) for best in front),
+            accuracy_bound=found.accuracy_bound,
         )
 
     def _recalibrated(self, subnetwork: SubNetwork, data: Path | None, seed: int) -> Network:

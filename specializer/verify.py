@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -72,6 +72,19 @@ class MeasuredLatency:
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """What was promised of an artefact.
+
+    Attributes:
+        budget_ms: latency on the device.
+        most_bytes: size of the file; None where that was not limited.
+    """
+
+    budget_ms: float
+    most_bytes: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """What one artefact did on one device.
 
@@ -84,6 +97,7 @@ class Proof:
         budget_ms: what its latency was judged against.
         comparison: with torch.
         measured: latency.
+        most_bytes: what its size was judged against; None where that was not limited.
     """
 
     runtime: str
@@ -94,6 +108,12 @@ class Proof:
     budget_ms: float
     comparison: Comparison
     measured: MeasuredLatency
+    most_bytes: float | None = None
+
+    @property
+    def small_enough(self) -> bool:
+        """Whether the file is within the limit on its size."""
+        return self.most_bytes is None or self.size_bytes <= self.most_bytes
 
     @property
     def within_budget(self) -> bool:
@@ -103,7 +123,7 @@ class Proof:
     @property
     def holds(self) -> bool:
         """Whether everything that was promised holds."""
-        return self.comparison.same and self.within_budget
+        return self.comparison.same and self.within_budget and self.small_enough
 
     @property
     def verdict(self) -> str:
@@ -113,6 +133,8 @@ class Proof:
             doubts.append("differs from torch")
         if not self.within_budget:
             doubts.append("over budget")
+        if not self.small_enough:
+            doubts.append("file too large")
         return ", ".join(doubts) or "holds"
 
 
@@ -120,7 +142,7 @@ def verify(
     network: Network,
     artefacts: Sequence[Artefact],
     device: Device,
-    budget_ms: float,
+    promises: Mapping[str, Promise],
     images: Tensor,
     labels: Sequence[int] | None = None,
     *,
@@ -137,7 +159,7 @@ def verify(
         network: what the artefacts were exported from.
         artefacts: to be run.
         device: to run on.
-        budget_ms: latency that was promised.
+        promises: what was promised of each runtime's artefact.
         images: (N, 3, size, size), normalised.
         labels: of the images, if known.
         threads: that the runtimes may use.
@@ -157,7 +179,9 @@ def verify(
             progress(done, f"{trial.artefact.runtime}: pass {pass_index + 1} of {passes}")
             trial.run(pass_index, images)
     progress(len(runs), "verified")
-    return tuple(trial.proof(expected, labels, budget_ms) for trial in trials)
+    return tuple(
+        trial.proof(expected, labels, promises[trial.artefact.runtime]) for trial in trials
+    )
 
 
 class _Trial:
@@ -190,8 +214,8 @@ class _Trial:
             )
         )
 
-    def proof(self, expected: Logits, labels: Sequence[int] | None, budget_ms: float) -> Proof:
-        """Judge what was seen, against torch's logits and the budget."""
+    def proof(self, expected: Logits, labels: Sequence[int] | None, promise: Promise) -> Proof:
+        """Judge what was seen, against torch's logits and what was promised."""
         measured = Measurement(tuple(self._windows), _UNCORRECTED_US)
         latency_ms = measured.median_ms
         low_ms, high_ms = measured.interval_ms() or (latency_ms, latency_ms)
@@ -203,9 +227,10 @@ class _Trial:
             device=self._device.name,
             threads=self._threads,
             size_bytes=self.artefact.size_bytes,
-            budget_ms=budget_ms,
+            budget_ms=promise.budget_ms,
             comparison=comparison,
             measured=MeasuredLatency(latency_ms, low_ms, high_ms),
+            most_bytes=promise.most_bytes,
         )
 
     @contextmanager

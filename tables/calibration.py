@@ -16,7 +16,16 @@ from .kriging import Kriging, NoisePrior
 from .student import student_t
 
 COVERAGE = 0.90
-"""Share of networks, drawn like the measured ones, that an interval should hold."""
+"""Share of networks, drawn like the measured ones, that an interval should hold, unless asked."""
+
+LOWEST_COVERAGE, HIGHEST_COVERAGE = 0.50, 0.99
+"""What may be asked for. Over 40 choices of 8 and of 12 networks out of 52, on three runtimes,
+intervals of 50, 95 and 99 % held 48–56, 90–98 and 98–100 % of the others on average
+(benchmarks/coverage.py --coverage)."""
+
+FEWEST_NETWORKS = 3
+"""With how many another coverage may be asked for. Three gave intervals so wide that those of 50 %
+held 77–83 %, and those of 95 and 99 % all; of two, nobody knows."""
 
 _TYPICAL = NoisePrior(deviation=0.01, weight=1)
 """What is assumed of errors before any was seen. Without it, a few networks that happen to agree
@@ -71,6 +80,7 @@ class Calibration:
             the curve; empty with fewer than two networks. With five and more the smallest and the
             largest are never left out: the others would be extrapolated then, as no prediction is
             that lies between the two.
+        promised: the coverage that ``low`` and ``high`` were made for.
     """
 
     middle: Curve = _NEUTRAL
@@ -78,6 +88,7 @@ class Calibration:
     high: Curve = _NEUTRAL
     sums_ms: tuple[float, ...] = ()
     leave_one_out_errors: tuple[float, ...] = ()
+    promised: float = COVERAGE
 
     @property
     def networks(self) -> int:
@@ -113,7 +124,7 @@ class Calibration:
     @property
     def coverage(self) -> float:
         """Share of networks, drawn like the measured ones, that the interval should hold."""
-        return COVERAGE if self.calibrated else 0.0
+        return self.promised if self.calibrated else 0.0
 
     @property
     def factors(self) -> tuple[float, ...]:
@@ -154,17 +165,41 @@ class Calibration:
         }
 
 
-def calibrate(pairs: Sequence[tuple[float, float]]) -> Calibration:
+def check_coverage(coverage: float, networks: int, whose: str) -> None:
+    """Refuse intervals that nothing vouches for.
+
+    Args:
+        coverage: that is asked for.
+        networks: that calibrate.
+        whose: for people, such as the name of a table.
+
+    Raises:
+        MeasurementError: the coverage is out of range, or the networks are too few.
+    """
+    if not LOWEST_COVERAGE <= coverage <= HIGHEST_COVERAGE:
+        raise MeasurementError(
+            f"a confidence lies within {LOWEST_COVERAGE:.0%} and {HIGHEST_COVERAGE:.0%}, where it "
+            f"was seen to hold; {100 * coverage:g} % does not"
+        )
+    if networks < FEWEST_NETWORKS:
+        raise MeasurementError(
+            f"{networks or 'no'} whole networks tell how far predictions of {whose} are off, too "
+            f"few for a confidence of {100 * coverage:g} %: measure {FEWEST_NETWORKS} or more, or "
+            "ask for no confidence"
+        )
+
+
+def calibrate(pairs: Sequence[tuple[float, float]], coverage: float = COVERAGE) -> Calibration:
     """Fit the factor from sums to networks, as a smooth function of the sum.
 
     The logarithm of the factor over that of the sum is kriged, its trend being what every network
     saves once: where networks were measured the curve follows them as far as their noise allows,
-    and between and beyond them it knows how little it knows. Intervals are Student's, at
-    ``COVERAGE``.
+    and between and beyond them it knows how little it knows. Intervals are Student's.
 
     Args:
         pairs: (sum of operators, measured latency) of each network, in milliseconds. With none the
             factor is 1, and the result says that it is not calibrated.
+        coverage: of the intervals.
 
     Raises:
         MeasurementError: a latency is not positive.
@@ -174,17 +209,20 @@ def calibrate(pairs: Sequence[tuple[float, float]]) -> Calibration:
     sums, measured = np.array(sorted(pairs), np.float64).T
     if not (np.all(np.isfinite(pairs)) and np.all(sums > 0) and np.all(measured > 0)):
         raise MeasurementError(f"networks to calibrate with take more than 0 ms, not {pairs}")
-    low, middle, high = _curves(sums, measured)
+    low, middle, high = _curves(sums, measured, coverage)
     return Calibration(
         middle=middle,
         low=low,
         high=high,
         sums_ms=tuple(sums.tolist()),
         leave_one_out_errors=_left_out(sums, measured),
+        promised=coverage,
     )
 
 
-def _curves(sums: Floats, measured: Floats) -> tuple[Curve, Curve, Curve]:
+def _curves(
+    sums: Floats, measured: Floats, coverage: float = COVERAGE
+) -> tuple[Curve, Curve, Curve]:
     """Fit the lower ends, the predictions and the upper ends."""
     if len(sums) == 1:
         alone = Curve((float(sums[0]),), (float(measured[0]),))
@@ -194,7 +232,7 @@ def _curves(sums: Floats, measured: Floats) -> tuple[Curve, Curve, Curve]:
     # What a network saves once is a share of its latency that falls with its size.
     kriging = Kriging(logs, seen, lambda at: np.exp(logs.mean() - at), _TYPICAL)
     factors, scales = kriging.predict(np.log(knots))
-    reach = np.minimum(student_t(COVERAGE, kriging.degrees) * scales, _FARTHEST)
+    reach = np.minimum(student_t(coverage, kriging.degrees) * scales, _FARTHEST)
     middle = np.log(knots) + np.clip(factors, seen.min() - _FARTHEST, seen.max() + _FARTHEST)
     return (
         _growing(knots, np.exp(middle - reach)),

@@ -6,6 +6,7 @@ SartorError                      the command line prints it without a traceback 
 ├── GraphError                   a graph of operators does not fit together (also a ValueError)
 ├── UnknownNameError             no supernet, device, runtime or table of that name
 ├── MissingOperatorError         a latency table has no row for an operator
+├── UnfitTableError              a latency table is of what is never shipped
 ├── MeasurementError             samples that cannot be a measurement
 ├── StoreError                   the store of measurements cannot be used
 │   ├── StoreVersionError        it was written by a newer Sartor
@@ -19,7 +20,8 @@ SartorError                      the command line prints it without a traceback 
 ├── AgentError                   the agent on the device broke its protocol or died
 ├── RuntimeMissingError          a runtime or an optional package is not installed
 ├── BudgetError                  a budget that makes no sense (also a ValueError)
-│   └── InfeasibleBudgetError    no sub-network meets the budget
+│   ├── InfeasibleBudgetError    no sub-network meets the budget
+│   └── ContradictionError       sub-networks meet each of two limits, but none was found for both
 ├── CheckpointError              weights that cannot be read or do not fit
 ├── DatasetError                 images that cannot be read, or too few of them
 ├── ModelFileError               a model that is not ours and cannot be read, cut or run
@@ -89,6 +91,10 @@ class MissingOperatorError(SartorError, LookupError):
         super().__init__(f"no latency for {operator} ({hint}){cause}; {remedy}")
 
 
+class UnfitTableError(SartorError):
+    """A latency table is of what is never shipped."""
+
+
 class MeasurementError(SartorError, ValueError):
     """Samples that cannot be a measurement."""
 
@@ -142,16 +148,50 @@ class BudgetError(SartorError, ValueError):
 
 
 class InfeasibleBudgetError(BudgetError):
-    """No sub-network meets the budget."""
+    """No sub-network meets the budget.
 
-    def __init__(self, space: str, budget_ms: float, fastest: str, fastest_ms: float) -> None:
-        self.space, self.budget_ms = space, budget_ms
-        self.fastest, self.fastest_ms = fastest, fastest_ms
-        enough_ms = math.ceil(fastest_ms * 1000) / 1000
+    Attributes:
+        space: that was to be searched.
+        limit: that nothing meets, for people: ``latency on pi4 of at most 20 ms``.
+        most: that a network was to cost.
+        network: of the least cost.
+        least: what that costs.
+    """
+
+    def __init__(
+        self, space: str, what: str, unit: str, most: float, network: str, least: float
+    ) -> None:
+        self.space, self.most, self.network, self.least = space, most, network, least
+        self.limit = f"{what} of at most {most:g} {unit}".rstrip()
+        best = "the fastest" if unit == "ms" else f"that of least {what}"
+        meant = "" if what == "latency" else f" of {what}"
+        of_unit = f" {unit}" if unit else ""
         super().__init__(
-            f"no network of {space} meets {budget_ms:g} ms: the fastest, {fastest}, needs "
-            f"{enough_ms:.3f} ms; ask for that or more"
+            f"no network of {space} meets {most:g}{of_unit}{meant}: {best}, {network}, needs "
+            f"{rounded_up(least)}{of_unit}; ask for that or more"
         )
+
+
+class ContradictionError(BudgetError):
+    """Sub-networks meet each of two limits by itself, but none was found that meets both.
+
+    Attributes:
+        limits: the two, for people; all of them where every pair can be met.
+        proven: whether no network at all meets them, rather than none that was looked at.
+    """
+
+    def __init__(self, space: str, limits: Sequence[str], *, proven: bool, advice: str) -> None:
+        self.space, self.limits, self.proven = space, tuple(limits), proven
+        listed = " and ".join(limits)
+        none = f"no network of {space} has" if proven else f"no network of {space} was found with"
+        each = "each" if len(limits) == 2 else "every two"
+        super().__init__(f"{none} {listed}, though {each} can be met; {advice}")
+
+
+def rounded_up(value: float) -> str:
+    """Write a positive number to six digits or more, and never as less than it is."""
+    digits = max(0, 5 - math.floor(math.log10(value)))
+    return f"{math.ceil(value * 10**digits) / 10**digits:.{digits}f}"
 
 
 class CheckpointError(SartorError):

@@ -123,7 +123,9 @@ class Transfer:
         found: dict[Subject, float] = dict(self.left_out_ms.items())
         return {one: estimate.median_ms for one, estimate in self.operators.items()} | found
 
-    def calibration(self, networks: Mapping[Network, tuple[float, float]]) -> Calibration:
+    def calibration(
+        self, networks: Mapping[Network, tuple[float, float]], coverage: float = COVERAGE
+    ) -> Calibration:
         """Return the line from sums of estimates to networks, and its honest error.
 
         The estimates were fitted to these very networks, so no curve is fitted again. The errors
@@ -132,12 +134,13 @@ class Transfer:
 
         Args:
             networks: sum of operators and measured latency of each, in milliseconds.
+            coverage: of the intervals.
         """
         known = {one: pair for one, pair in networks.items() if one in self.left_out_ms}
         if not known:
             return Calibration()
         sums = sorted(sum_ms for sum_ms, _ in known.values())
-        reach = 1 + student_t(COVERAGE, len(known)) * self.deviation
+        reach = 1 + student_t(coverage, len(known)) * self.deviation
         return Calibration(
             middle=self._line(sums, 1.0),
             low=self._line(sums, 1 / reach),
@@ -146,6 +149,7 @@ class Transfer:
             leave_one_out_errors=tuple(
                 measured_ms / self.left_out_ms[one] - 1 for one, (_, measured_ms) in known.items()
             ),
+            promised=coverage,
         )
 
     def _line(self, sums: Sequence[float], factor: float) -> Curve:

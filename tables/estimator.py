@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from . import lookup
-from .calibration import Calibration, Prediction, calibrate
+from .calibration import COVERAGE, Calibration, Prediction, calibrate
 from .granularity import BLOCKS, OPERATORS, Granularity
 from .kinds import is_block
 from .operator import Operator
@@ -77,9 +77,11 @@ Fit = Callable[[Mapping[Network, tuple[float, float]]], Calibration]
 """From the sum of rows and the measured latency of networks, in milliseconds, to a calibration."""
 
 
-def fitted(networks: Mapping[Network, tuple[float, float]]) -> Calibration:
+def fitted(
+    networks: Mapping[Network, tuple[float, float]], coverage: float = COVERAGE
+) -> Calibration:
     """Calibrate by networks, whichever they are."""
-    return calibrate(list(networks.values()))
+    return calibrate(list(networks.values()), coverage)
 
 
 def make_estimators(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from types import MappingProxyType
 
 from . import lookup
-from .calibration import Calibration, Prediction
+from .calibration import COVERAGE, Calibration, Prediction
 from .difference import difference
 from .errors import MeasurementError
 from .estimate import Transfer
@@ -45,6 +45,7 @@ class LatencyTable:
         failures: why something could not be measured.
         health: how the device was during each batch, in the order in which they were measured.
         transfer: estimates of operators that were not measured, where there are some.
+        coverage: of the intervals of predictions; ``COVERAGE`` unless somebody asks for another.
     """
 
     name: str
@@ -53,6 +54,7 @@ class LatencyTable:
     failures: Mapping[Subject, str] = field(default_factory=dict)
     health: tuple[BatchHealth, ...] = ()
     transfer: Transfer | None = None
+    coverage: float = COVERAGE
 
     @classmethod
     def from_windows(
@@ -157,7 +159,9 @@ class LatencyTable:
         """One by the rows for operators, one by those for blocks, or both: the best one first."""
         measured = [(whole.network, whole.measurement.median_ms) for whole in self.networks]
         fit = fitted if self.transfer is None else self.transfer.calibration
-        return make_estimators(self.latencies_ms, self._reasons, measured, fit)
+        return make_estimators(
+            self.latencies_ms, self._reasons, measured, partial(fit, coverage=self.coverage)
+        )
 
     def estimator(self, operators: Sequence[Operator]) -> Estimator:
         """Return the best estimator that covers a network; the best of all where none does."""

@@ -13,7 +13,7 @@ from ..space import Population, SearchSpace
 from .adam import Adam
 from .denoise import Floats
 from .ensemble import Ensemble
-from .standard import Arrays32, Inputs
+from .inputs import Arrays32, Inputs
 
 _MEMBERS, _UNITS = 8, 24
 _STEPS = 250
@@ -44,6 +44,7 @@ def train_ensemble(
     mean, deviation = float(accuracies.mean()), float(accuracies.std()) or 1.0
     wanted = ((accuracies - mean) / deviation).astype(np.float32)
     drawn = rng.multinomial(count, np.full(count, 1 / count), _MEMBERS).astype(np.float32)
+    weights = drawn / np.float32(count)
     start = [
         _SHRINK * rng.standard_normal((_MEMBERS, x.shape[1], _UNITS)),
         np.zeros((_MEMBERS, _UNITS)),
@@ -55,7 +56,7 @@ def train_ensemble(
     adam = Adam(_RATE)
     for step in range(_STEPS):
         adam.rate = _RATE * (1 - step / _STEPS)
-        parameters = adam.step(parameters, _slopes(parameters, x, wanted, drawn / count))
+        parameters = adam.step(parameters, _slopes(parameters, x, wanted, weights))
     hidden, hidden_bias, out, linear, bias = parameters
     unseen = _unseen_errors(_answers(parameters, x)[0], wanted, drawn)
     hidden, hidden_bias = inputs.fold(hidden, hidden_bias)

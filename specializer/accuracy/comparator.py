@@ -128,5 +128,6 @@ class Comparator:
     ) -> Comparator:
         """Make it of what ``save`` wrote."""
         names = "first", "second", "bias", "out", "linear", "panel"
-        weights = (arrays[name].astype(np.float32) for name in names)
-        return cls(space, *weights, arrays["scale"].astype(np.float64))
+        first, second, bias, out, linear, panel = (arrays[n].astype(np.float32) for n in names)
+        scale = arrays["scale"].astype(np.float64)
+        return cls(space, first, second, bias, out, linear, panel, scale)

@@ -12,7 +12,7 @@ from .adam import Adam
 from .comparator import Comparator
 from .denoise import Floats
 from .features import one_hot
-from .standard import Arrays32, Inputs
+from .inputs import Arrays32, Inputs
 
 _UNITS = 16
 _PANEL = 32

@@ -16,6 +16,12 @@ def feature_starts(space: SearchSpace) -> NDArray[np.intp]:
     return np.cumsum([sum(space.axis_counts), *space.choice_counts], dtype=np.intp)
 
 
+def context_columns(space: SearchSpace) -> NDArray[np.intp]:
+    """Return the columns that each context sets, one for each axis: (contexts, axes)."""
+    first = np.cumsum([0, *space.axis_counts[:-1]], dtype=np.intp)
+    return first + space.axis_places()
+
+
 def one_hot(space: SearchSpace, population: Population) -> NDArray[np.float32]:
     """Encode networks: one column for each value of each axis and each choice of each slot.
 
@@ -28,9 +34,8 @@ def one_hot(space: SearchSpace, population: Population) -> NDArray[np.float32]:
     """
     starts = feature_starts(space)
     features = np.zeros((len(population), starts[-1]), np.float32)
-    first = np.cumsum([0, *space.axis_counts[:-1]])
-    places = space.axis_places()[population[:, 0]]
-    features[np.arange(len(population))[:, None], first + places] = 1
+    columns = context_columns(space)[population[:, 0]]
+    features[np.arange(len(population))[:, None], columns] = 1
     rows, slots = np.nonzero(population[:, 1:])
     features[rows, starts[slots] + population[rows, slots + 1] - 1] = 1
     return features

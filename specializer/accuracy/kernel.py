@@ -15,6 +15,9 @@ SMOOTH = tuple(map(COMPONENTS.index, ("order", "trait in a stage", "stage", "tra
 """Components that the smooth part sees: what is worth most of a change depends on the rest of the
 network, but with few networks only on counts."""
 
+_CONSTANT = 1e-9
+"""Squared spread of counts that differ by rounding alone."""
+
 LEVEL = 1.0
 """Variance of the level, in units of the accuracies' own: little is known of it before."""
 
@@ -72,7 +75,8 @@ class Counts:
             float(np.square(count - centre).sum(axis=1).mean())
             for count, centre in zip(counts, centres, strict=True)
         ]
-        return cls(space, found, centres, [np.sqrt(spread) or 1.0 for spread in spreads])
+        scales = [np.sqrt(spread) if spread > _CONSTANT else 1.0 for spread in spreads]
+        return cls(space, found, centres, scales)
 
     def matrix(self, component: int) -> Floats:
         """Return what leads from features to a component's scaled counts, not yet centred."""
@@ -91,4 +95,5 @@ class Counts:
 def squared_distances(one: Floats, other: Floats) -> Floats:
     """Return the squared distance of every row of one to every row of the other."""
     squares = np.square(one).sum(axis=1)[:, None] + np.square(other).sum(axis=1)
-    return np.maximum(squares - 2 * one @ other.T, 0)
+    apart: Floats = np.maximum(squares - 2 * one @ other.T, 0)
+    return apart

@@ -41,4 +41,5 @@ def levelled(
 ) -> Floats:
     """Return accuracies as if all had been judged on images of the same ease: (n,)."""
     offsets = series_offsets(space, population, accuracies, series)
-    return accuracies - np.array([offsets[label] for label in series])
+    level: Floats = accuracies - np.array([offsets[label] for label in series])
+    return level

@@ -60,7 +60,7 @@ def fit_model(
     space: SearchSpace,
     population: Population,
     accuracies: Floats,
-    rng: np.random.Generator,
+    seed: int,
     judged: NDArray[np.bool_],
     targets: Floats,
 ) -> Chosen:
@@ -74,7 +74,7 @@ def fit_model(
         space: of the networks.
         population: different networks: (n, 1 + slots).
         accuracies: top-1 as fractions: (n,).
-        rng: deals, and trains.
+        seed: of the deal, and of training.
         judged: whether a network counts in the figures: (n,).
         targets: what is learnt: (n,).
 
@@ -83,7 +83,6 @@ def fit_model(
         FormatError: the networks teach nothing.
     """
     tried = list(MODELS) if name == BEST_MODEL else [name]
-    seed = int(rng.integers(1 << 32))
     fits = {
         one: fit(
             find_model(one),

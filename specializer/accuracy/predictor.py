@@ -40,12 +40,8 @@ class StoredPredictor(AccuracyPredictor, Protocol):
 
 
 @runtime_checkable
-class UncertainPredictor(Protocol):
+class UncertainPredictor(AccuracyPredictor, Protocol):
     """A predictor that knows how far off it may be."""
-
-    def predict(self, population: Population) -> Predicted:
-        """Return each network's top-1 accuracy as a fraction: (n,)."""
-        ...
 
     def predict_with_deviation(self, population: Population) -> tuple[Predicted, Predicted]:
         """Return each network's accuracy, and how far that which is measured may lie off it.

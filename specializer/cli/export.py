@@ -57,9 +57,9 @@ def export(
 
         loaded, folder = load_specialization(network).network, out or network
     else:
-        from ..official_network import load_official
+        from ..official_network import load_official_network
 
-        loaded, folder = load_official(network, weights, resolution), out or network.parent
+        loaded, folder = load_official_network(network, weights, resolution), out or network.parent
     artefacts = write(loaded, folder, runtimes)
     if as_json:
         print_json(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .choice_facts import budget_facts, limit_facts, size_text
 from .options import (
     DataOption,
     DeviceOption,
@@ -78,9 +79,10 @@ def _print(report: Report) -> None:
         report.title,
         {
             "sub-network": choice.subnetwork,
-            "budget": f"{choice.target.budget_ms:.2f} ms",
-            "predicted": f"{choice.latency.latency_ms:.2f} ms ({choice.target.condition})",
+            **budget_facts(choice),
+            **limit_facts(choice),
             "accuracy": accuracy,
+            "size": size_text(choice),
         },
     )
     print_table(

@@ -23,14 +23,19 @@ class Archive:
     def __init__(self, predictor: AccuracyPredictor) -> None:
         self.scores: dict[bytes, float] = {}
         self._predictor = predictor
+        self._populations: list[Population] = []
+        self._accuracies: list[NDArray[np.float64]] = []
 
     def score(self, population: Population) -> NDArray[np.float64]:
         """Return each network's predicted accuracy: (n,)."""
         keys = _keys(population)
         unknown = {key: index for index, key in enumerate(keys) if key not in self.scores}
         if unknown:
-            accuracies = self._predictor.predict(population[list(unknown.values())])
+            fresh = population[list(unknown.values())]
+            accuracies = self._predictor.predict(fresh).astype(np.float64)
             self.scores.update(zip(unknown, accuracies.tolist(), strict=True))
+            self._populations.append(fresh)
+            self._accuracies.append(accuracies)
         return np.array([self.scores[key] for key in keys])
 
     def unseen(self, population: Population) -> Population:
@@ -41,9 +46,11 @@ class Archive:
 
     def networks(self, space: SearchSpace) -> tuple[Population, NDArray[np.float64]]:
         """Return all networks scored so far, (n, 1 + slots), and their scores, (n,)."""
-        rows = np.frombuffer(b"".join(self.scores), np.int16)
-        scores = np.fromiter(self.scores.values(), np.float64, len(self.scores))
-        return rows.reshape(-1, 1 + len(space.slots)), scores
+        none = np.zeros((0, 1 + len(space.slots)), np.int16)
+        population = np.concatenate([none, *self._populations])
+        scores = np.concatenate([np.zeros(0), *self._accuracies])
+        self._populations, self._accuracies = [population], [scores]
+        return population, scores
 
 
 def _keys(population: Population) -> list[bytes]:

@@ -1,20 +1,25 @@
-"""Evolutionary search for the most accurate network within a latency budget."""
+"""The search for the most accurate network within limits."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...tables.errors import FormatError
-from ..accuracy.predictor import AccuracyPredictor
-from ..cost import CostTensor
-from ..space import Population, SearchSpace, SubNetwork
+from ..space import Population, SubNetwork
 from .archive import Archive
-from .fastest import check_budget
+from .climb import Climber
+from .exact import best_prices, solve
+from .feasible import check
 from .polish import polish
+from .problem import Problem
+from .relaxation import Floats
+from .result import SearchResult
+from .slopes import linear_worth, slopes_of
+from .sums import sums_of
+from .worth import additive_worth
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,126 +27,173 @@ class SearchSettings:
     """How long and how wildly evolution goes on.
 
     Attributes:
-        population: networks scored in each generation, at most.
-        generations: how many there are.
-        parents: the best networks so far, from which the next generation descends.
-        mutation: chance of each choice of a mutant to be drawn anew.
+        drawn: networks within the limits that are drawn and scored first.
+        climbers: networks that climb at the same time.
+        population: the best networks that have arrived, from which the next ones descend.
+        children: that set out in all.
+        mutation: chance of each choice of a child to be drawn anew.
+        tried: changes of each network that are scored at each step of its climb.
+        finalists: networks that are examined for improvements most thoroughly, at the end.
 
     Raises:
         FormatError: a number makes no sense.
     """
 
-    population: int = 200
-    generations: int = 150
-    parents: int = 300
+    drawn: int = 400
+    climbers: int = 40
+    population: int = 20
+    children: int = 640
     mutation: float = 0.05
+    tried: int = 12
+    finalists: int = 2
 
     def __post_init__(self) -> None:
-        if min(self.population, self.generations, self.parents) < 1 or not 0 < self.mutation <= 1:
+        counts = self.drawn, self.climbers, self.population, self.tried, self.finalists
+        if min(counts) < 1 or self.children < 0 or not 0 < self.mutation <= 1:
             raise FormatError(f"{self}: want counts of at least 1 and 0 < mutation <= 1")
 
 
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """What a search found.
-
-    Attributes:
-        subnetwork: the best network within the budget.
-        accuracy: predicted top-1 as a fraction.
-        latency_ms: its cost.
-        evaluations: different networks whose accuracy was predicted.
-        seconds: of wall time.
-    """
-
-    subnetwork: SubNetwork
-    accuracy: float
-    latency_ms: float
-    evaluations: int
-    seconds: float
-
-
 def search(
-    space: SearchSpace,
-    cost: CostTensor,
-    budget_ms: float,
-    predictor: AccuracyPredictor,
-    rng: np.random.Generator,
-    settings: SearchSettings | None = None,
+    problem: Problem, rng: np.random.Generator, settings: SearchSettings | None = None
 ) -> SearchResult:
-    """Find the network of the highest predicted accuracy whose cost meets a budget.
+    """Find the network of the highest predicted accuracy that meets every limit of a problem.
 
-    Evolution as in Once-for-All, on whole populations at once and with no child out of budget;
-    then the best network of each resolution climbs by changes of one and two choices. To constrain
-    the upper end of an interval instead of its middle, scale the cost.
+    Where accuracy is a sum over slots, the optimum is found and proven. Otherwise networks evolve:
+    every child of two good networks first climbs, by the changes that a gradient of the predictor
+    promises most of, and only where these climbs end is compared (a memetic algorithm). The prices
+    of the limits, by which changes are compared, come from a linear model of the predictor.
+
+    To constrain the upper end of an interval instead of its middle, limit that.
 
     Args:
-        space: to search in.
-        cost: of its networks, in milliseconds.
-        budget_ms: what the cost of the result may be at most.
-        predictor: of the accuracy of its networks.
+        problem: what is wanted.
         rng: the only source of chance: the same state gives the same result.
         settings: ``SearchSettings()`` when left out.
 
     Raises:
-        BudgetError: the budget is no positive, finite number.
-        InfeasibleBudgetError: no network meets it; names the fastest, before any search.
+        BudgetError: a limit is no positive, finite number.
+        InfeasibleBudgetError: no network meets a limit; names that of the least cost, before any
+            search.
+        ContradictionError: no network was found that meets two limits together, or all.
 
-    Source: Cai et al., Once-for-All, ICLR 2020, section 3.4.
+    Source: Cai et al., Once-for-All, ICLR 2020, section 3.4 (evolution with a predictor); Moscato,
+    On evolution, search, optimization, genetic algorithms and martial arts, Caltech 1989 (memetic
+    algorithms).
     """
     started = time.perf_counter()
-    settings = settings or SearchSettings()
-    seed = np.array([check_budget(space, cost, budget_ms)], np.int16)
-    archive = Archive(predictor)
-    born, parents = _first_generation(space, seed, settings, rng), seed[:0]
-    for _ in range(settings.generations):
-        affordable = born[cost.evaluate(born) <= budget_ms]
-        fresh = archive.unseen(affordable)[: settings.population]
-        parents = np.concatenate([parents, fresh])
-        ranking = np.argsort(-archive.score(parents), kind="stable")
-        parents = parents[ranking[: settings.parents]]
-        born = _children(space, parents, settings, rng)
-    champions = [
-        polish(space, cost, budget_ms, archive, champion)
-        for champion in _best_of_each_resolution(space, *archive.networks(space))
-    ]
-    finalists = np.array(champions, np.int16)
-    accuracies, latencies_ms = archive.score(finalists), cost.evaluate(finalists)
-    winner = int(np.lexsort([latencies_ms, -accuracies])[0])
+    settings, archive = settings or SearchSettings(), Archive(problem.predictor)
+    result = search_with(problem, archive, settings, rng)
+    return replace(result, seconds=time.perf_counter() - started)
+
+
+def search_with(
+    problem: Problem, archive: Archive, settings: SearchSettings, rng: np.random.Generator
+) -> SearchResult:
+    """Search as ``search`` does, scoring by an archive that shows afterwards what was looked at."""
+    space, seed = problem.space, check(problem)
+    worth = additive_worth(space, problem.predictor)
+    if worth is not None:
+        optimum = solve(space, problem.limits, worth, seed)
+        result = finish(problem, archive, np.array([optimum.subnetwork], np.int16))
+        return replace(result, accuracy_bound=result.accuracy + (optimum.bound - optimum.worth))
+    start = first_generation(problem, seed, settings, rng)
+    archive.score(start)
+    evolved = evolve(make_climber(problem, archive, settings), start, settings, rng)
+    best = evolved[: settings.finalists].tolist()
+    finalists = [polish(problem, archive, tuple(network)) for network in best]
+    return finish(problem, archive, np.array(finalists, np.int16))
+
+
+def finish(problem: Problem, archive: Archive, finalists: Population) -> SearchResult:
+    """Tell of the best of some networks, the cheapest where several are best."""
+    accuracies, costs = archive.score(finalists), problem.costs(finalists)
+    winner = int(np.lexsort([*costs.T[::-1], -accuracies])[0])
     return SearchResult(
-        champions[winner],
-        float(accuracies[winner]),
-        float(latencies_ms[winner]),
-        len(archive.scores),
-        time.perf_counter() - started,
+        subnetwork=tuple(finalists[winner].tolist()),
+        accuracy=float(accuracies[winner]),
+        costs=tuple(costs[winner].tolist()),
+        evaluations=len(archive.scores),
+        seconds=0.0,
     )
 
 
-def _first_generation(
-    space: SearchSpace, fastest: Population, settings: SearchSettings, rng: np.random.Generator
+def first_generation(
+    problem: Problem, seed: SubNetwork, settings: SearchSettings, rng: np.random.Generator
 ) -> Population:
-    """Draw networks between wholly random and the fastest one, so that some meet any budget."""
-    drawn = space.genes(space.random(10 * settings.population, rng))
-    towards_fastest = rng.random((len(drawn), 1))
-    mixed = np.where(rng.random(drawn.shape) < towards_fastest, space.genes(fastest), drawn)
-    return space.repair(np.concatenate([fastest, space.networks(mixed)]))
+    """Draw networks within the limits, between wholly random and a known one.
+
+    Of many, those that use most of what they may are taken.
+    """
+    space, known = problem.space, np.array([seed], np.int16)
+    drawn = space.genes(space.random(10 * settings.drawn, rng))
+    towards_known = rng.random((len(drawn), 1))
+    mixed = np.where(rng.random(drawn.shape) < towards_known, space.genes(known), drawn)
+    networks = np.concatenate([known, space.networks(mixed)])
+    population = np.unique(space.repair(networks), axis=0)
+    population = population[problem.meets(population)]
+    most = np.array([limit.most for limit in problem.limits])
+    used = (problem.costs(population) / most).max(axis=1, initial=0)
+    return population[np.argsort(-used, kind="stable")[: settings.drawn]]
+
+
+def make_climber(problem: Problem, archive: Archive, settings: SearchSettings) -> Climber:
+    """Learn from what was scored so far what limits are worth, and what changes promise."""
+    slopes = slopes_of(problem.space, problem.predictor)
+    slopes.learn(archive)
+    sums = sums_of(problem.space, problem.limits)
+    worth = linear_worth(problem.space, archive)
+    prices = best_prices(problem.space, problem.limits, worth, sums)
+    return Climber(problem, sums, prices, slopes, archive, settings.tried)
+
+
+def evolve(
+    climber: Climber, start: Population, settings: SearchSettings, rng: np.random.Generator
+) -> Population:
+    """Let networks climb, and children of the best of those that have arrived.
+
+    As soon as one network can climb no further, a child sets out in its place.
+
+    Args:
+        climber: scores and improves.
+        start: networks within the limits, of which the best climb first.
+        settings: how long.
+        rng: of children.
+
+    Returns:
+        The best ones, the best first.
+    """
+    archive, problem = climber.archive, climber.problem
+    going = _best(start, archive.score(start), settings.climbers)
+    elite, children = going[:0], settings.children
+    while len(going):
+        going, moved = climber.step(going)
+        arrived = np.unique(np.concatenate([elite, going[~moved]]), axis=0)
+        elite = _best(arrived, archive.score(arrived), settings.population)
+        going = np.unique(going[moved], axis=0)
+        wanted = min(settings.climbers - len(going), children)
+        if wanted and len(elite):
+            born = _children(problem, elite, wanted, settings, rng)
+            fresh = archive.unseen(born[problem.meets(born)])[:wanted]
+            children -= wanted
+            going = np.concatenate([going, fresh])
+    return elite
+
+
+def _best(population: Population, scores: Floats, count: int) -> Population:
+    return population[np.argsort(-scores, kind="stable")[:count]]
 
 
 def _children(
-    space: SearchSpace, parents: Population, settings: SearchSettings, rng: np.random.Generator
+    problem: Problem,
+    parents: Population,
+    count: int,
+    settings: SearchSettings,
+    rng: np.random.Generator,
 ) -> Population:
-    """Breed twice as many mutants and as many crosses as a generation needs, alternating."""
-    count = 2 * settings.population
+    """Cross networks, each choice from either parent, and mutate; more than will be needed."""
+    space, count = problem.space, 4 * count
     mothers, fathers = space.genes(parents)[rng.integers(len(parents), size=(2, count))]
-    changed = rng.random(mothers.shape) < settings.mutation
-    mutants = np.where(changed, space.genes(space.random(count, rng)), mothers)
     crosses = np.where(rng.random(mothers.shape) < 0.5, mothers, fathers)
-    children = np.stack([mutants, crosses], axis=1)
-    return space.repair(space.networks(children.reshape(-1, children.shape[-1])))
-
-
-def _best_of_each_resolution(
-    space: SearchSpace, population: Population, accuracies: NDArray[np.float64]
-) -> list[SubNetwork]:
-    ranked = population[np.argsort(-accuracies, kind="stable")]
-    _, first = np.unique(space.genes(ranked)[:, 0], return_index=True)
-    return [tuple(network) for network in ranked[first].tolist()]
+    changed = rng.random(mothers.shape) < settings.mutation
+    mutants = np.where(changed, space.genes(space.random(count, rng)), crosses)
+    return space.repair(space.networks(mutants))

@@ -1,31 +1,12 @@
-"""The fastest network of a space, exactly: what a budget has to leave room for; and the largest."""
+"""The network of the least cost, exactly: what a limit has to leave room for; and the largest."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...tables.errors import BudgetError, InfeasibleBudgetError
 from ..cost import CostTensor
 from ..space import ABSENT, SearchSpace, Slot, SubNetwork, required_slots
-
-
-def check_budget(space: SearchSpace, cost: CostTensor, budget_ms: float) -> SubNetwork:
-    """Return the fastest network of the space, which meets the budget.
-
-    Raises:
-        BudgetError: the budget is no positive, finite number.
-        InfeasibleBudgetError: it is, but even the fastest network exceeds it.
-    """
-    if not (math.isfinite(budget_ms) and budget_ms > 0):
-        raise BudgetError(f"a budget is a positive number of milliseconds, not {budget_ms:g}")
-    network = fastest(space, cost)
-    fastest_ms = float(cost.evaluate(np.array([network], np.int16))[0])
-    if fastest_ms > budget_ms:
-        raise InfeasibleBudgetError(space.name, budget_ms, space.text(network), fastest_ms)
-    return network
 
 
 def fastest(space: SearchSpace, cost: CostTensor) -> SubNetwork:

@@ -11,8 +11,9 @@ from ..cost import CostTensor
 from ..space import SearchSpace, SubNetwork
 from .evolution import SearchSettings, search
 from .fastest import fastest
+from .problem import Limit, Problem
 
-_SETTINGS = SearchSettings(generations=40)
+_SETTINGS = SearchSettings(children=40)
 _TRIES = 5
 
 
@@ -43,7 +44,8 @@ def favourites(
     for _ in range(_TRIES):
         steps = (np.arange(count) + rng.random(count)) / count
         for budget in low * (high / low) ** steps:
-            best = search(space, cost, float(budget), predictor, rng, _SETTINGS).subnetwork
+            limit = Limit("cost", "units", cost, float(budget))
+            best = search(Problem(space, predictor, (limit,)), rng, _SETTINGS).subnetwork
             if best not in known and len(found) < count:
                 found[best] = None
         if len(found) == count:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,27 @@ class Cost(Protocol):
 
     def evaluate(self, population: Population) -> NDArray[np.float64]:
         """Return each network's cost: (n,)."""
+        ...
+
+
+@runtime_checkable
+class PeakCost(Cost, Protocol):
+    """A cost that is the highest of what the parts of a network cost, not their sum.
+
+    A limit on it forbids choices, whatever stands beside them.
+    """
+
+    def allowed(self, most: float) -> NDArray[np.bool_]:
+        """Tell which choices a network that meets a limit may have.
+
+        Args:
+            most: that a network may cost.
+
+        Returns:
+            (contexts, slots, highest choice + 1), ``ABSENT`` included; all false in a context
+            none of whose networks meets the limit. A network meets it if and only if all its
+            choices are allowed.
+        """
         ...
 
 
@@ -36,6 +58,15 @@ class Limit:
     cost: Cost
     most: float
 
+    def within(self, most: float) -> Limit:
+        """Limit the same to something else."""
+        return replace(self, most=most)
+
+    @property
+    def text(self) -> str:
+        """Write it for people: ``latency on pi4 of at most 20 ms``."""
+        return f"{self.what} of at most {self.most:g} {self.unit}".rstrip()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
@@ -53,7 +84,17 @@ class Problem:
 
     def meets(self, population: Population) -> NDArray[np.bool_]:
         """Tell whether each network meets every limit: (n,)."""
-        within = np.ones(len(population), bool)
-        for limit in self.limits:
-            within &= limit.cost.evaluate(population) <= limit.most
-        return within
+        return meets(self.limits, population)
+
+    def costs(self, population: Population) -> NDArray[np.float64]:
+        """Return what each network costs by each limit: (n, limits)."""
+        columns = [limit.cost.evaluate(population) for limit in self.limits]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(population), 0))
+
+
+def meets(limits: Sequence[Limit], population: Population) -> NDArray[np.bool_]:
+    """Tell whether each network meets every one of some limits: (n,)."""
+    within = np.ones(len(population), bool)
+    for limit in limits:
+        within &= limit.cost.evaluate(population) <= limit.most
+    return within

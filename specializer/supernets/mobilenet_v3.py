@@ -22,12 +22,14 @@ from .mbconv_supernet import (
 from .mbconv_supernet import widths as _widths
 
 __all__ = [
+    "ACTIVATIONS",
     "BATCH_NORM_EPS",
     "CHOICES",
     "EXPANSIONS",
     "KERNELS",
     "MAX_DEPTH",
     "MIN_DEPTH",
+    "SQUEEZE_EXCITE",
     "STRIDES",
     "MobileNetV3",
     "widths",
@@ -38,8 +40,8 @@ STRIDES = (2, 2, 2, 1, 2)
 BATCH_NORM_EPS = 1e-5
 
 _WIDTHS = (24, 40, 80, 112, 160)
-_ACTIVATIONS = ("relu", "relu", "hswish", "hswish", "hswish")
-_SQUEEZE_EXCITE = (False, True, False, True, True)
+ACTIVATIONS = ("relu", "relu", "hswish", "hswish", "hswish")
+SQUEEZE_EXCITE = (False, True, False, True, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class MobileNetV3(MbconvSupernet):
         first_skip=True,
         stages=tuple(
             Stage(*stage, (MIN_DEPTH, MAX_DEPTH))
-            for stage in zip(_WIDTHS, STRIDES, _ACTIVATIONS, _SQUEEZE_EXCITE, strict=True)
+            for stage in zip(_WIDTHS, STRIDES, ACTIVATIONS, SQUEEZE_EXCITE, strict=True)
         ),
         before_pool=Pointwise("head.expand", "final_expand_layer", 960, "hswish"),
         behind_pool=Pointwise(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -111,7 +112,7 @@ def photos(archive: Path, size: int, of_each: int) -> tuple[Tensor, list[int]]:
     return torch.from_numpy(np.stack(pixels)), labels
 
 
-def _centre(image: Image.Image, size: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+def _centre(image: Image.Image, size: int) -> NDArray[np.float32]:
     """Scale to what evaluations of ImageNet look at, cut the middle, map 0–255 to -1–1."""
     scale = size / 0.875 / min(image.size)
     wide = image.convert("RGB").resize(
@@ -119,4 +120,5 @@ def _centre(image: Image.Image, size: int) -> np.ndarray[Any, np.dtype[np.float3
     )
     left, top = (wide.width - size) // 2, (wide.height - size) // 2
     cut = np.asarray(wide.crop((left, top, left + size, top + size)), np.float32)
-    return (cut / 127.5 - 1).transpose(2, 0, 1)
+    scaled: NDArray[np.float32] = (cut / 127.5 - 1).transpose(2, 0, 1)
+    return scaled

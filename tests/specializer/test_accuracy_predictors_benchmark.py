@@ -9,7 +9,6 @@ import pytest
 
 from sartor.benchmarks.accuracy_predictors import (
     OFFICIAL,
-    RESOLUTIONS,
     USUAL,
     Official,
     Result,
@@ -19,6 +18,7 @@ from sartor.benchmarks.accuracy_predictors import (
 from sartor.benchmarks.measured_accuracies import (
     DYNAS,
     MOOFA,
+    RESOLUTIONS,
     SERIES_STARTS,
     SPEC,
     Measured,

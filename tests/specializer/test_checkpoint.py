@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -15,7 +16,10 @@ from torch import Tensor, nn
 
 from sartor.specializer.checkpoint import Checkpoint, load_supernet, save_supernet
 from sartor.specializer.description import Description, read_description
+from sartor.specializer.supernets.mbconv_supernet import MbconvSupernet
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
+from sartor.specializer.supernets.proxylessnas import ProxylessNAS
+from sartor.specializer.supernets.supernet import PUBLISHED_RESOLUTIONS
 from sartor.tables.errors import CheckpointError, FormatError, OutputError
 
 from .torch_tools import SMALL, random_supernet
@@ -58,6 +62,15 @@ def loaded_unless_refused(path: Path) -> State:
     except CheckpointError:
         refusal(path)
         return {}
+
+
+def test_a_file_of_the_first_format_reads(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """It knew no families, and had the width in place of settings."""
+    said = json.loads(Description("small", SMALL, LABELS).text())
+    assert (said.pop("family"), said.pop("settings")) == ("mobilenet_v3", {"width": SMALL.width})
+    older = json.dumps(said | {"format": 1, "width": SMALL.width})
+    save_file(checkpoint.supernet.state_dict(), tmp_path / "old.safetensors", {"sartor": older})
+    assert load_supernet(tmp_path / "old.safetensors").supernet.spec == SMALL
 
 
 def test_what_was_saved_loads_in_single_precision(checkpoint: Checkpoint, ours: Path) -> None:
@@ -110,35 +123,39 @@ def singly(name: str) -> str:
     ],
 )
 @pytest.mark.parametrize(("wrapped", "legacy"), [(True, False), (False, True)])
+@pytest.mark.parametrize("small", [SMALL, ProxylessNAS(0.25, 3)], ids=lambda spec: spec.family)
 def test_published_names_in_every_spelling(
-    checkpoint: Checkpoint,
     tmp_path: Path,
+    small: MbconvSupernet,
     spelling: Callable[[str], str],
     wrapped: bool,
     legacy: bool,
 ) -> None:
-    state = checkpoint.supernet.state_dict()
+    state = random_supernet(small).state_dict()
     content: State = {spelling(name): value for name, value in state.items()}
     content["first_conv.bn.num_batches_tracked"] = torch.tensor(3)
-    path = tmp_path / "ofa_mbv3.pth"
+    path = tmp_path / "ofa_net_w1.3"
     torch.save(
         {"state_dict": content} if wrapped else content,
         path,
         _use_new_zipfile_serialization=not legacy,
     )
     loaded = load_supernet(path)
-    assert (loaded.name, loaded.labels) == ("ofa_mbv3", ("0", "1", "2"))
-    spec = loaded.supernet.spec
-    assert spec == MobileNetV3(SMALL.width, SMALL.classes)  # the published resolutions
+    assert (loaded.name, loaded.labels) == ("ofa_net_w1.3", ("0", "1", "2"))
+    published = replace(small, resolutions=PUBLISHED_RESOLUTIONS)
+    assert loaded.supernet.spec == published
     got = loaded.supernet.state_dict()
     assert all(torch.equal(got[name], value) for name, value in state.items())
 
 
-@pytest.mark.parametrize("width", [0.35, 0.75, 1.0, 1.2])
-def test_width_and_classes_follow_from_the_shapes(width: float, tmp_path: Path) -> None:
-    torch.save(random_supernet(MobileNetV3(width, 7)).state_dict(), tmp_path / "published.pth")
-    loaded = load_supernet(tmp_path / "published.pth")
-    assert loaded.supernet.spec == MobileNetV3(width, 7)
+@pytest.mark.parametrize(
+    "spec", [*(MobileNetV3(width, 7) for width in (0.35, 0.75, 1.0, 1.2)), ProxylessNAS(1.3, 7)]
+)
+def test_family_width_and_classes_follow_from_the_tensors(
+    spec: MbconvSupernet, tmp_path: Path
+) -> None:
+    torch.save(random_supernet(spec).state_dict(), tmp_path / "published.pth")
+    assert load_supernet(tmp_path / "published.pth").supernet.spec == spec
 
 
 class Attack:

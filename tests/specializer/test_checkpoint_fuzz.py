@@ -32,7 +32,7 @@ STATES = [random_supernet(spec).state_dict() for spec in SPECS]
 State = dict[str, Any]
 
 FUZZ = settings(
-    max_examples=100,
+    max_examples=50,
     phases=[Phase.explicit, Phase.generate],  # shrinking files of weights takes minutes
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -167,7 +167,8 @@ def test_specialize(chain: Chain) -> None:
     choice = said.document
     assert choice["origin"] == {
         "supernet": str(chain.supernet),
-        "width": SPEC.width,
+        "family": "mobilenet_v3",
+        "settings": {"width": SPEC.width},
         "resolutions": list(SPEC.resolutions),
         "labels": list(LABELS),
     }

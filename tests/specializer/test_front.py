@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import math
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from sartor.specializer.search.front import pareto_front
+from sartor.specializer.search.problem import Problem
 from sartor.specializer.space import SearchSpace
 
-from .toy import every_network, random_cost, random_predictor, spaces
+from .toy import every_network, latency, random_cost, random_predictor, spaces
 
 
 @settings(max_examples=10)
@@ -18,8 +21,9 @@ def test_the_front_holds_the_best_network_of_every_budget(space: SearchSpace, se
     cost, predictor = random_cost(space, rng), random_predictor(space, rng, hidden=(4,))
     networks = every_network(space)
     costs, accuracies = cost.evaluate(networks), predictor.predict(networks)
-    points = pareto_front(space, cost, predictor, seed=0, points=5)
-    front = np.array([(point.latency_ms, point.accuracy) for point in points])
+    problem = Problem(space, predictor, (latency(cost, math.inf),))
+    points = pareto_front(problem, rng, points=5)
+    front = np.array([(point.costs[0], point.accuracy) for point in points])
     assert len(front) <= 5
     assert np.all(np.diff(front, axis=0) > 0)
     largest_ms = cost.evaluate(np.array([space.largest], np.int16))[0]

@@ -52,7 +52,7 @@ def test_predictions_are_those_of_the_textbook(space: SearchSpace) -> None:
         pairs = [(c[one[0]][one[1]], c[other[0]][other[1]]) for c in counts]
         shared = sum(v * float(a @ b) for v, (a, b) in zip(used.additive, pairs, strict=True))
         apart = [float(((pairs[index][0] - pairs[index][1]) ** 2).sum()) for index in SMOOTH]
-        return LEVEL + shared + used.smooth * float(np.exp(-used.bends @ np.array(apart)))
+        return float(LEVEL + shared + used.smooth * np.exp(-used.bends @ np.array(apart)))
 
     many = range(len(known))
     within = np.array([[covariance((0, i), (0, j)) for j in many] for i in many])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
@@ -9,6 +10,7 @@ from sartor.specializer.cost import calibration_networks, reachable_operators
 from sartor.specializer.latency import compile_latency
 from sartor.specializer.search.evolution import SearchSettings, search
 from sartor.specializer.search.front import pareto_front
+from sartor.specializer.search.problem import Problem
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
 from sartor.tables import Network, Operator, Subject
 from sartor.tables.errors import InfeasibleBudgetError, MissingOperatorError
@@ -18,7 +20,7 @@ from sartor.tables.quotation import Quotation
 from sartor.tables.table import LatencyTable
 
 from ..tables.children import PROVENANCE, window
-from .toy import random_predictor
+from .toy import latency, random_predictor
 
 SPEC = MobileNetV3(width=0.25, classes=10, resolutions=(32, 48, 64))
 WANTED = (OPERATORS, BLOCKS)
@@ -109,19 +111,21 @@ def test_a_published_table_is_searched_over_as_far_as_it_goes() -> None:
     everything = compile_latency(SPEC, published(rows([BLOCKS], range(3))))
     assert everything.cost.contexts == [0, 1, 2]
     (largest_ms,) = everything.cost.evaluate(np.array([(1, *space.largest[1:])], np.int16))
-    brief = SearchSettings(population=50, generations=10, parents=50)
+    brief = SearchSettings(drawn=50, children=20)
     for budget_ms in (largest_ms / 2, 2 * largest_ms):
         rng = np.random.default_rng(2)
-        best = search(space, found.bound, budget_ms, predictor, rng, brief)
+        best = search(Problem(space, predictor, (latency(found.bound, budget_ms),)), rng, brief)
         assert best.subnetwork[0] == 1
         graph = SPEC.graph(best.subnetwork)
         sum_ms = sum(truth_us(unit) for unit in BLOCKS.units(graph.operators)) / 1000
-        assert best.latency_ms == pytest.approx(sum_ms)
-    front = pareto_front(space, found.bound, predictor, seed=0, points=3)
+        assert best.costs[0] == pytest.approx(sum_ms)
+    axis = latency(found.bound, math.inf)
+    front = pareto_front(Problem(space, predictor, (axis,)), np.random.default_rng(0), points=3)
     assert {each.subnetwork[0] for each in front} == {1}
-    assert front[-1].latency_ms <= largest_ms * (1 + 1e-12)
+    assert front[-1].costs[0] <= largest_ms * (1 + 1e-12)
+    impossible = Problem(space, predictor, (latency(found.bound, 1e-6),))
     with pytest.raises(InfeasibleBudgetError, match=r"the fastest, 48:"):
-        search(space, found.bound, 1e-6, predictor, np.random.default_rng(0), brief)
+        search(impossible, np.random.default_rng(0), brief)
 
 
 def test_a_published_table_that_covers_nothing_names_what_lacks_least() -> None:

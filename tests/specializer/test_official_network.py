@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sartor.specializer.network import Network
-from sartor.specializer.official_network import load_official
+from sartor.specializer.official_network import load_official_network
 from sartor.specializer.supernets.mbconv_supernet import MbconvSupernet
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
 from sartor.specializer.supernets.proxylessnas import ProxylessNAS
@@ -43,7 +43,7 @@ def write(folder: Path, config: object, state: object, size: int | None = SIZE) 
 
 
 def loaded(folder: Path) -> Network:
-    return load_official(folder / "net.config", folder / "init")
+    return load_official_network(folder / "net.config", folder / "init")
 
 
 @pytest.mark.parametrize("older", [True, False])
@@ -116,7 +116,7 @@ def test_real_weights_load_run_and_export(
     weights = data_folder / "models" / "proxyless" / f"{name}_imagenet.pth"
     state = torch.load(weights, weights_only=True)["state_dict"]
     config = write(tmp_path, config_of(state), {}, size)
-    network = load_official(config, weights)
+    network = load_official_network(config, weights)
     images, truth = photos(data_folder / "imagenette2-160" / "imagenette2-160.tar", size, 12)
     logits = network.run(images)
     labels, ten = torch.tensor(truth), torch.tensor(list(IMAGENETTE.values()))
@@ -157,7 +157,7 @@ def test_the_command_writes_both_files_beside_the_configuration(
     assert finished.exit_code == 0
     assert "sartor profile --model" in finished.stderr
     images = random_images(2, 32)
-    network = load_official(path, tmp_path / "init", 32)
+    network = load_official_network(path, tmp_path / "init", 32)
     for written in (run_litert(tmp_path / "model.tflite", images.numpy()),):
         assert relative_difference(torch.from_numpy(written), network.run(images)) <= TOLERANCE
     assert (tmp_path / "model.onnx").stat().st_size > 100_000
@@ -234,9 +234,9 @@ def test_files_that_are_no_json(text: str, tmp_path: Path) -> None:
 def test_files_that_are_not_there(config: dict[str, Any], tmp_path: Path) -> None:
     path = write(tmp_path, config, {})
     with pytest.raises(CheckpointError, match="there is no file"):
-        load_official(path, tmp_path / "nowhere")
+        load_official_network(path, tmp_path / "nowhere")
     with pytest.raises(CheckpointError, match="cannot read"):
-        load_official(tmp_path / "nowhere", tmp_path / "init", 32)
+        load_official_network(tmp_path / "nowhere", tmp_path / "init", 32)
     (tmp_path / "run.config").write_text('{"image_size": "large"}')
     with pytest.raises(FormatError, match="has no image_size"):
         loaded(tmp_path)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from sartor.specializer.cost import calibration_networks, compile_cost, reachable_operators
-from sartor.specializer.search.evolution import SearchSettings, search
+from sartor.specializer.search.evolution import search
 from sartor.specializer.search.fastest import fastest
+from sartor.specializer.search.problem import Limit, Problem
 from sartor.specializer.space import ABSENT
 from sartor.specializer.supernets.resnet50 import DEPTHS, ResNet50
 from sartor.tables.errors import FormatError, MissingOperatorError
@@ -137,14 +138,11 @@ def test_calibration_networks_span_the_space() -> None:
 def test_seeds_agree_on_the_best_network() -> None:
     space = PUBLISHED.space
     cost = compile_cost(PUBLISHED, lambda operator: 0.001 + multiply_adds(operator) / 1e8)
-    predictor = random_predictor(space, np.random.default_rng(0))
-    brief = SearchSettings(generations=60)
-    results = [
-        search(space, cost, 20.0, predictor, np.random.default_rng(seed), brief)
-        for seed in range(2)
-    ]
+    predictor = random_predictor(space, np.random.default_rng(0), hidden=(20,))
+    problem = Problem(space, predictor, (Limit("latency", "ms", cost, 20.0),))
+    results = [search(problem, np.random.default_rng(seed)) for seed in range(2)]
     for result in results:
-        assert result.latency_ms <= 20.0
+        assert result.costs[0] <= 20.0
         space.check(result.subnetwork)
     assert results[0].accuracy == pytest.approx(results[1].accuracy, abs=1e-3)
 

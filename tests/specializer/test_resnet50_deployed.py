@@ -19,11 +19,11 @@ from sartor.specializer.export import export
 from sartor.specializer.extract import extract
 from sartor.specializer.network import Network
 from sartor.specializer.recalibrate import recalibrate
-from sartor.specializer.search.evolution import SearchSettings, search
+from sartor.specializer.search.evolution import search
+from sartor.specializer.search.problem import Limit, Problem
 from sartor.specializer.shipped import ACCURACY, CALIBRATION, part_of
 from sartor.specializer.specialization import load_specialization
-from sartor.specializer.specialize import Specializer
-from sartor.specializer.supernets.elastic import ElasticSupernet
+from sartor.specializer.specialize import Budget, Demand, Specializer
 from sartor.specializer.supernets.resnet50 import ResNet50
 from sartor.tables.dtypes import graph_with_dtype
 from sartor.tables.kinds import multiply_adds
@@ -32,7 +32,7 @@ from ..profiler.test_writers import delegated_and_kinds, run_litert, run_onnxrun
 from ..profiler.test_writers_dtypes import optimised
 from .chain import random_image
 from .made_up_tables import made_up_table, plain_us
-from .torch_tools import random_images, randomise, relative_difference
+from .torch_tools import random_images, random_supernet, relative_difference
 from .toy import random_predictor
 
 SPEC = ResNet50(0.25, 10, (64, 97))
@@ -48,12 +48,10 @@ def network(request: pytest.FixtureRequest) -> Network:
         cost = compile_cost(SPEC, lambda operator: 0.001 + multiply_adds(operator) / 1e8)
         ends = np.array([space.smallest, space.largest], np.int16)
         budget_ms = float(cost.evaluate(ends).mean())
-        brief = SearchSettings(generations=5)
-        found = search(space, cost, budget_ms, random_predictor(space, rng), rng, brief)
-        subnetwork = found.subnetwork
-    supernet = ElasticSupernet(SPEC)
-    randomise(supernet)
-    extracted = extract(supernet, subnetwork)
+        limits = (Limit("latency", "ms", cost, budget_ms),)
+        problem = Problem(space, random_predictor(space, rng, hidden=(20,)), limits)
+        subnetwork = search(problem, rng).subnetwork
+    extracted = extract(random_supernet(SPEC), subnetwork)
     images = [random_image(97, rng) for _ in range(8)]
     return recalibrate(extracted, calibration_batches(images, extracted.resolution))
 
@@ -67,8 +65,7 @@ def test_the_files_compute_what_torch_computes(network: Network) -> None:
 
 
 def test_a_file_of_it_is_specialised_by_a_table(tmp_path: Path) -> None:
-    supernet, rng = ElasticSupernet(SPEC), np.random.default_rng(0)
-    randomise(supernet)
+    supernet, rng = random_supernet(SPEC), np.random.default_rng(0)
     path = tmp_path / "small.safetensors"
     save_supernet(Checkpoint("small", supernet, tuple("abcdefghij")), path)
     images = [random_image(SPEC.resolutions[-1], rng) for _ in range(40)]
@@ -77,17 +74,20 @@ def test_a_file_of_it_is_specialised_by_a_table(tmp_path: Path) -> None:
     accuracies = 0.5 + 1e-5 * population.mean(axis=1) + rng.normal(0, 0.002, len(population))
     fit_ridge(SPEC.space, population, accuracies, rng).predictor.save(part_of(path, ACCURACY))
 
-    specializer = Specializer.open(str(path), made_up_table(SPEC, "made-up", plain_us))
-    budget_ms = specializer.usual_budget_ms
-    found = specializer.search(budget_ms, seed=0)
-    made = specializer.realize(found, budget_ms, seed=0, data=None)
+    specializer = Specializer.open(str(path))
+    aim = specializer.aim(made_up_table(SPEC, "made-up", plain_us))
+    budget_ms = aim.usual_budget_ms
+    demand = Demand((Budget(aim, budget_ms),))
+    found = specializer.search(demand, seed=0)
+    made = specializer.realize(found, demand, seed=0, data=None)
     assert made.choice.latency.high_ms <= budget_ms
     assert made.choice.subnetwork == SPEC.space.text(found.subnetwork)
     made.save(tmp_path / "out")
     again = load_specialization(tmp_path / "out")
     images_in = random_images(1, made.network.resolution)
     assert torch.equal(again.network.run(images_in), made.network.run(images_in))
-    assert [one.runtime for one in export(again, tmp_path / "out", ["onnxruntime", "litert"])]
+    written = export(again.network, tmp_path / "out", ["onnxruntime", "litert"])
+    assert all(one.path.stat().st_size == one.size_bytes > 0 for one in written)
 
 
 def test_it_runs_fully_on_xnnpack(network: Network) -> None:

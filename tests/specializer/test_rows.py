@@ -105,9 +105,9 @@ def test_a_table_of_blocks_alone_says_how_to_measure_what_it_lacks(
     blocks = sorted(one for one in table.rows if is_block(one))
     ends = reachable_operators(SPEC, BLOCKS)
     alone = table.without({*operators.difference(ends), blocks[-1]})
-    specializer = Specializer.open(str(chain.supernet), alone)
+    aim = Specializer.open(str(chain.supernet)).aim(alone)
     with pytest.raises(MissingOperatorError, match=r"sartor profile .*--rows blocks$") as caught:
-        specializer.latency_ms(SPEC.space.smallest)
+        aim.latency_ms(SPEC.space.smallest)
     assert caught.value.operator == str(blocks[-1])
 
 

@@ -12,15 +12,16 @@ from sartor.specializer.search.archive import Archive
 from sartor.specializer.search.evolution import SearchSettings, search
 from sartor.specializer.search.fastest import fastest
 from sartor.specializer.search.polish import polish
+from sartor.specializer.search.problem import Problem
 from sartor.specializer.space import Population, SearchSpace
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
 from sartor.tables.errors import BudgetError, FormatError, InfeasibleBudgetError
 from sartor.tables.kinds import multiply_adds
 
-from .toy import every_network, random_cost, random_predictor, space_of, spaces
+from .toy import every_network, latency, random_cost, random_predictor, space_of, spaces
 
 MOBILE = MobileNetV3(classes=10, resolutions=(96, 128, 160))
-BRIEF = SearchSettings(population=50, generations=10, parents=50)
+BRIEF = SearchSettings(drawn=100, climbers=10, children=40)
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -44,9 +45,9 @@ def test_the_optimum_of_a_small_space_is_found(space: SearchSpace, seed: int, sh
     networks = every_network(space)
     costs, accuracies = cost.evaluate(networks), predictor.predict(networks)
     budget_ms = float(costs.min() + share * np.ptp(costs))
-    result = search(space, cost, budget_ms, predictor, rng, BRIEF)
+    result = search(Problem(space, predictor, (latency(cost, budget_ms),)), rng, BRIEF)
     assert result.accuracy == pytest.approx(accuracies[costs <= budget_ms].max(), abs=1e-6)
-    assert result.latency_ms <= budget_ms
+    assert result.costs[0] <= budget_ms
     assert result.evaluations <= space.size
 
 
@@ -56,9 +57,10 @@ def test_the_tightest_budget_leaves_the_fastest(space: SearchSpace, seed: int) -
     rng = np.random.default_rng(seed)
     cost = random_cost(space, rng)
     tightest_ms = float(cost.evaluate(every_network(space)).min())
-    result = search(space, cost, tightest_ms, random_predictor(space, rng), rng, BRIEF)
+    problem = Problem(space, random_predictor(space, rng), (latency(cost, tightest_ms),))
+    result = search(problem, rng, BRIEF)
     assert result.subnetwork == fastest(space, cost)
-    assert result.latency_ms == tightest_ms
+    assert result.costs == (tightest_ms,)
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +75,13 @@ def test_different_seeds_agree_on_a_real_space(predictor: AccuracyPredictor, sha
     low_ms, high_ms = cost.evaluate(np.array([space.smallest, space.largest], np.int16))
     budget_ms = low_ms + share * (high_ms - low_ms)
     results = [
-        search(space, cost, budget_ms, predictor, np.random.default_rng(seed)) for seed in range(3)
+        search(Problem(space, predictor, (latency(cost, budget_ms),)), np.random.default_rng(seed))
+        for seed in range(3)
     ]
     for result in results:
         population = np.array([result.subnetwork], np.int16)
         space.check(result.subnetwork)
-        assert result.latency_ms == cost.evaluate(population)[0] <= budget_ms
+        assert result.costs[0] == cost.evaluate(population)[0] <= budget_ms
         assert result.accuracy == pytest.approx(predictor.predict(population)[0], abs=1e-6)
     accuracies = [result.accuracy for result in results]
     assert max(accuracies) - min(accuracies) < 1e-3
@@ -87,7 +90,9 @@ def test_different_seeds_agree_on_a_real_space(predictor: AccuracyPredictor, sha
 def test_the_same_randomness_gives_the_same_network(predictor: AccuracyPredictor) -> None:
     cost = compile_cost(MOBILE, multiply_adds)
     one, other = (
-        search(MOBILE.space, cost, 1e8, predictor, np.random.default_rng(7), BRIEF)
+        search(
+            Problem(MOBILE.space, predictor, (latency(cost, 1e8),)), np.random.default_rng(7), BRIEF
+        )
         for _ in range(2)
     )
     assert (one.subnetwork, one.evaluations) == (other.subnetwork, other.evaluations)
@@ -97,7 +102,7 @@ def test_no_network_is_predicted_twice(predictor: AccuracyPredictor) -> None:
     counting = Counting(predictor)
     cost = compile_cost(MOBILE, multiply_adds)
     rng = np.random.default_rng(7)
-    result = search(MOBILE.space, cost, 1e8, counting, rng, BRIEF)
+    result = search(Problem(MOBILE.space, counting, (latency(cost, 1e8),)), rng, BRIEF)
     assert len(set(counting.asked)) == len(counting.asked) == result.evaluations
     for network in counting.asked:
         MOBILE.space.check(network)
@@ -108,10 +113,10 @@ def test_an_impossible_budget_asks_for_no_prediction(predictor: AccuracyPredicto
     cost = compile_cost(MOBILE, multiply_adds)
     rng = np.random.default_rng(0)
     with pytest.raises(InfeasibleBudgetError) as caught:
-        search(MOBILE.space, cost, 1.0, counting, rng)
-    assert caught.value.fastest == MOBILE.space.text(MOBILE.space.smallest)
+        search(Problem(MOBILE.space, counting, (latency(cost, 1.0),)), rng)
+    assert caught.value.network == MOBILE.space.text(MOBILE.space.smallest)
     with pytest.raises(BudgetError):
-        search(MOBILE.space, cost, float("nan"), counting, rng)
+        search(Problem(MOBILE.space, counting, (latency(cost, float("nan")),)), rng)
     assert counting.asked == []
 
 
@@ -123,9 +128,8 @@ def test_polishing_never_loses(predictor: AccuracyPredictor, seed: int) -> None:
     (start,) = MOBILE.space.random(1, rng)
     budget_ms = float(cost.evaluate(start[None])[0])
     archive = Archive(predictor)
-    polished = np.array(
-        [polish(MOBILE.space, cost, budget_ms, archive, tuple(start.tolist()))], np.int16
-    )
+    problem = Problem(MOBILE.space, predictor, (latency(cost, budget_ms),))
+    polished = np.array([polish(problem, archive, tuple(start.tolist()))], np.int16)
     assert cost.evaluate(polished)[0] <= budget_ms
     assert archive.score(polished)[0] >= archive.score(start[None])[0]
 
@@ -135,11 +139,12 @@ def test_polishing_exchanges_one_choice_for_another() -> None:
     cost = CostTensor(np.array([1.0]), np.array([[[np.inf, 1, 2], [np.inf, 1, 2]]]))
     weight = np.array([[0], [0], [0.1], [0], [0.2]], np.float32)
     predictor = MlpPredictor(space, (Layer(weight, np.zeros(1, np.float32)),))
-    assert polish(space, cost, 4.0, Archive(predictor), (0, 2, 1)) == (0, 1, 2)
+    problem = Problem(space, predictor, (latency(cost, 4.0),))
+    assert polish(problem, Archive(predictor), (0, 2, 1)) == (0, 1, 2)
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"population": 0}, {"generations": 0}, {"parents": 0}, {"mutation": 0.0}]
+    "wrong", [{"population": 0}, {"children": -1}, {"finalists": 0}, {"mutation": 0.0}]
 )
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(FormatError, match="at least 1"):

@@ -56,6 +56,19 @@ def test_what_belongs_to_a_file_lies_beside_it(weights: Path) -> None:
     assert [path.name for path in parts[:2]] == ["mine.accuracy.npz", "mine.calibration.jpg"]
 
 
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("ofa_mbv3_d234_e346_k357_w1.2", "ofa_mbv3_d234_e346_k357_w1.2.accuracy.npz"),
+        ("ofa_mbv3_w1.2.pth", "ofa_mbv3_w1.2.accuracy.npz"),
+        ("mine", "mine.accuracy.npz"),
+    ],
+)
+def test_the_parts_of_published_files_are_told_apart(name: str, part: str, tmp_path: Path) -> None:
+    """They were published without a suffix, under names that end in a width."""
+    assert part_of(tmp_path / name, ACCURACY) == tmp_path / part
+
+
 def test_parts_are_no_supernets(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     part_of(weights, REFERENCE).touch()
     monkeypatch.setattr(shipped, "ASSETS", weights.parent)

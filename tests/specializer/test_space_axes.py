@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -11,18 +12,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from sartor.specializer.accuracy.container import _description
 from sartor.specializer.accuracy.features import feature_starts, one_hot
-from sartor.specializer.accuracy.predictor import MlpPredictor, _description
+from sartor.specializer.accuracy.predictor import MlpPredictor
 from sartor.specializer.latency import compile_latency
 from sartor.specializer.reference import reference_subnetworks
 from sartor.specializer.region import dimensions, extremes, split
-from sartor.specializer.search.evolution import SearchSettings, search
+from sartor.specializer.search.evolution import search
+from sartor.specializer.search.methods.method import run
+from sartor.specializer.search.methods.named import METHODS, uniform_networks
+from sartor.specializer.search.nsga2 import NsgaSettings, trade_offs, undominated
+from sartor.specializer.search.problem import Limit, Problem
 from sartor.specializer.space import HEAD, STEM, Axis, SearchSpace, Slot
 from sartor.specializer.supernets.resnet50 import ResNet50
 from sartor.tables.errors import FormatError, MissingOperatorError
 
 from .made_up_tables import made_up_table, plain_us
-from .toy import every_network, random_cost, random_predictor, space_of, spaces
+from .toy import every_network, latency, random_cost, random_predictor, space_of, spaces
 
 seeds = st.integers(0, 2**32 - 1)
 PARTS = ("slot1", "slot2", STEM, HEAD)
@@ -118,16 +124,55 @@ def test_features_of_one_network_by_hand() -> None:
 
 
 @settings(max_examples=30)
-@given(spaces_of_axes(), seeds, st.floats(0, 1))
-def test_the_optimum_of_a_small_space_is_found(space: SearchSpace, seed: int, share: float) -> None:
+@given(spaces_of_axes(), seeds, st.floats(0, 1), st.sampled_from([(), (6,)]))
+def test_the_optimum_of_a_small_space_is_found(
+    space: SearchSpace, seed: int, share: float, hidden: tuple[int, ...]
+) -> None:
     rng = np.random.default_rng(seed)
-    cost, predictor = random_cost(space, rng), random_predictor(space, rng, hidden=(6,))
+    cost, predictor = random_cost(space, rng), random_predictor(space, rng, hidden)
     networks = every_network(space)
     costs, accuracies = cost.evaluate(networks), predictor.predict(networks)
     budget_ms = float(costs.min() + share * np.ptp(costs))
-    brief = SearchSettings(population=50, generations=10, parents=50)
-    result = search(space, cost, budget_ms, predictor, rng, brief)
+    problem = Problem(space, predictor, (Limit("latency", "ms", cost, budget_ms),))
+    result = search(problem, rng)
     assert result.accuracy == pytest.approx(accuracies[costs <= budget_ms].max(), abs=1e-6)
+    if not hidden:
+        assert result.accuracy_bound == pytest.approx(result.accuracy, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@settings(max_examples=4)
+@given(spaces_of_axes(), seeds)
+def test_every_method_stays_in_a_space_of_axes(name: str, space: SearchSpace, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    cost, predictor = random_cost(space, rng), random_predictor(space, rng, hidden=(4,))
+    costs = cost.evaluate(every_network(space))
+    problem = Problem(space, predictor, (latency(cost, float(np.median(costs))),))
+    trace = run(METHODS[name](problem), problem, 300, rng)
+    for network in trace.networks.tolist():
+        space.check(network)
+    assert problem.meets(trace.networks).all()
+
+
+def test_people_try_one_width_throughout() -> None:
+    texts = list(map(TWO.text, uniform_networks(TWO)))
+    assert texts[:4] == ["96.w50:a.-", "96.w50:b.-", "96.w50:a.a", "96.w50:b.a"]
+    assert {text.partition(":")[0] for text in texts} == set(TWO.contexts)
+
+
+@settings(max_examples=15)
+@given(spaces_of_axes(), seeds)
+def test_trade_offs_of_a_space_of_axes_are_found(space: SearchSpace, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    cost, predictor = random_cost(space, rng), random_predictor(space, rng, hidden=(4,))
+    networks = every_network(space)
+    problem = Problem(space, predictor, (latency(cost, math.inf),))
+    objectives = np.column_stack([-predictor.predict(networks), cost.evaluate(networks)])
+    best = objectives[undominated(objectives)]
+    results = trade_offs(problem, rng, NsgaSettings(population=100, generations=15))
+    found = np.array([(-one.accuracy, one.costs[0]) for one in results])
+    apart = np.abs(best[:, None] - found[None]).max(axis=2).min(axis=1)
+    assert np.mean(apart < 1e-5) >= 0.9
 
 
 def test_a_predictor_is_of_one_space_and_its_axes(tmp_path: Path) -> None:

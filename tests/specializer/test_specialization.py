@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from safetensors.torch import save_file
 
-from sartor.specializer.choice import Accuracy, Choice, Origin, Search, Target
+from sartor.specializer.choice import Accuracy, Choice, Fit, Kept, Origin, Search, Target
 from sartor.specializer.documents import from_document
 from sartor.specializer.extract import extract
 from sartor.specializer.specialization import Specialization, load_choice, load_specialization
@@ -36,6 +36,14 @@ CHOICE = Choice(
         Standing("blocks", used=True, networks=8, leave_one_out_error=0.01),
         Standing("operators", used=False, networks=1, leave_one_out_error=None),
     ),
+    also=(
+        Fit(
+            Target("pi4-litert", "pi4", "litert/threads=4,batch=1/float32/-", 5.0, 0.95),
+            Prediction(4.0, 3.5, 4.5, calibrated=True),
+        ),
+    ),
+    limits=(Kept("latency by local-litert", "ms", 2.5, 2.1), Kept("parameters", "M", 5.0, 1e-4)),
+    memory_bytes=4096,
 )
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -136,14 +144,44 @@ def test_an_empty_folder(tmp_path: Path) -> None:
         load_specialization(tmp_path)
 
 
-def test_a_description_of_the_first_format_knows_nothing_of_rows(saved: Path) -> None:
+def test_descriptions_of_older_formats_know_less(saved: Path) -> None:
     path = saved / "specialization.json"
     document = json.loads(path.read_text())
     assert document["format"] == 3
-    del document["rows"]
-    older(document, 1)
+    for new in ("also", "limits", "memory_bytes"):
+        del document[new]
+    del document["target"]["confidence"]
+    del document["search"]["accuracy_bound"]
+    older(document, 2)
     path.write_text(json.dumps(document))
-    assert load_choice(saved) == replace(CHOICE, rows=())
+    second = replace(CHOICE, also=(), limits=(), memory_bytes=None)
+    assert load_choice(saved) == second
+    del document["rows"]
+    path.write_text(json.dumps(document | {"format": 1}))
+    assert load_choice(saved) == replace(second, rows=())
+
+
+@pytest.mark.parametrize(
+    ("device", "runtime", "table"),
+    [
+        ("local", "litert", "local-litert"),
+        ("local", "onnxruntime", "local-litert"),
+        ("pi4", "litert", "pi4-litert"),
+        ("pi4", "onnxruntime", "pi4-litert"),
+        ("phone", "litert", "local-litert"),
+    ],
+)
+def test_the_promise_for_a_device_is_that_of_its_own_table(
+    device: str, runtime: str, table: str
+) -> None:
+    assert CHOICE.fit(device, runtime).target.table == table
+
+
+def test_the_promise_for_a_runtime_is_that_of_its_own_table() -> None:
+    other = replace(CHOICE.also[0].target, device="local", condition="onnxruntime/threads=1")
+    choice = replace(CHOICE, also=(replace(CHOICE.also[0], target=other),))
+    assert choice.fit("local", "onnxruntime").target == other
+    assert choice.fit("local", "litert").target == CHOICE.target
 
 
 def older(document: dict[str, Any], version: int) -> None:

@@ -55,6 +55,16 @@ def test_nothing_but_zeros_can_be_the_same() -> None:
 
 
 @pytest.mark.parametrize(
+    ("most_bytes", "verdict"),
+    [(None, "holds"), (10.0, "holds"), (9.9, "file too large")],
+)
+def test_files_are_held_against_their_limit(most_bytes: float | None, verdict: str) -> None:
+    proof = replace(PROOF, most_bytes=most_bytes)
+    assert proof.verdict == verdict
+    assert proof.holds == (verdict == "holds")
+
+
+@pytest.mark.parametrize(
     ("difference", "latency_ms", "verdict"),
     [
         (TOLERANCE, 2.0, "holds"),

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar, overload
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from sartor.specializer.supernets.elastic import ElasticMobileNetV3, ElasticSupernet
+from sartor.specializer.supernets.elastic import ElasticSupernet
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
 from sartor.specializer.supernets.supernet import SupernetSpec
+
+S = TypeVar("S", bound=SupernetSpec)
 
 SMALL = MobileNetV3(width=0.25, classes=3, resolutions=(32, 48))
 
 
-def random_supernet(spec: MobileNetV3 = SMALL, seed: int = 0) -> ElasticMobileNetV3:
+@overload
+def random_supernet(*, seed: int = 0) -> ElasticSupernet[MobileNetV3]: ...
+
+
+@overload
+def random_supernet(spec: S, seed: int = 0) -> ElasticSupernet[S]: ...
+
+
+def random_supernet(spec: SupernetSpec = SMALL, seed: int = 0) -> ElasticSupernet[SupernetSpec]:
     """Make a supernet in which every tensor is random, statistics included."""
-    supernet = ElasticMobileNetV3(spec)
-    randomise(supernet, seed)
-    return supernet
-
-
-def randomise(supernet: ElasticSupernet[SupernetSpec], seed: int = 0) -> None:
-    """Draw every tensor of a supernet, statistics included."""
+    supernet = ElasticSupernet(spec)
     generator = torch.Generator().manual_seed(seed)
     for name, value in supernet.state_dict().items():
         noise = torch.rand(value.shape, generator=generator)
@@ -38,6 +43,7 @@ def randomise(supernet: ElasticSupernet[SupernetSpec], seed: int = 0) -> None:
         else:
             fan_in = value[0].numel()
             value.copy_((noise - 0.5) * (12 / fan_in) ** 0.5)
+    return supernet
 
 
 def random_images(count: int, size: int, seed: int = 0) -> Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 from sartor.specializer.accuracy.features import feature_starts
 from sartor.specializer.accuracy.predictor import Layer, MlpPredictor
 from sartor.specializer.cost import CostTensor
+from sartor.specializer.search.problem import Cost, Limit
 from sartor.specializer.space import ABSENT, Population, SearchSpace, Slot, SubNetwork
 from sartor.tables.graph import Graph, GraphBuilder, Weights
 
@@ -130,3 +131,8 @@ def random_predictor(
         for inputs, outputs in pairwise(widths)
     )
     return MlpPredictor(space, layers, 0.7, 0.05)
+
+
+def latency(cost: Cost, most_ms: float) -> Limit:
+    """A limit on what counts as latency."""
+    return Limit("latency", "ms", cost, most_ms)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from sartor.tables import calibrate
+from sartor.tables.calibration import check_coverage
 from sartor.tables.errors import MeasurementError
 
 latencies = st.floats(0.01, 1e3)
@@ -137,3 +138,46 @@ def test_the_coverage_is_true(deviation: float, saved: float) -> None:
 def test_latencies_are_positive(pair: tuple[float, float]) -> None:
     with pytest.raises(MeasurementError, match="more than 0 ms"):
         calibrate([(1.0, 1.0), pair])
+
+
+@given(pairs.filter(lambda found: len(found) > 1), latencies)
+def test_intervals_of_more_coverage_hold_those_of_less(found: Pairs, total: float) -> None:
+    by_coverage = [calibrate(found, coverage).predict(total) for coverage in (0.5, 0.9, 0.99)]
+    lows, highs = ([getattr(one, end) for one in by_coverage] for end in ("low_ms", "high_ms"))
+    assert highs == sorted(highs)
+    assert lows == sorted(lows, reverse=True)
+    assert len({one.latency_ms for one in by_coverage}) == 1
+    assert calibrate(found) == calibrate(found, 0.9)
+
+
+def test_intervals_hold_as_many_as_they_were_asked_to() -> None:
+    rng = np.random.default_rng(3)
+    for coverage in (0.5, 0.99):
+        held = []
+        for _ in range(30):
+            noise = np.exp(rng.normal(0, 0.02, len(SUMS)))
+            calibration = calibrate(
+                list(zip(SUMS, (1.1 * np.array(SUMS) * noise).tolist(), strict=True)), coverage
+            )
+            assert calibration.coverage == coverage
+            others = rng.uniform(3, 12, 40)
+            measured = 1.1 * others * np.exp(rng.normal(0, 0.02, 40))
+            within = (calibration.low(others) <= measured) & (measured <= calibration.high(others))
+            held.append(within.mean())
+        assert np.mean(held) == pytest.approx(coverage, abs=0.08)
+
+
+@pytest.mark.parametrize(
+    ("coverage", "networks", "complaint"),
+    [
+        (0.49, 8, "within 50% and 99%, where it was seen to hold; 49 % does not"),
+        (0.995, 8, r"99\.5 % does not"),
+        (float("nan"), 8, "nan % does not"),
+        (0.9, 2, r"2 whole networks tell .* of mine .* too few for a confidence of 90 %"),
+        (0.9, 0, "no whole networks tell"),
+    ],
+)
+def test_coverage_that_nothing_vouches_for(coverage: float, networks: int, complaint: str) -> None:
+    with pytest.raises(MeasurementError, match=complaint):
+        check_coverage(coverage, networks, "mine")
+    check_coverage(0.99, 3, "mine")

@@ -1,0 +1,1 @@
+"""Search methods from the literature behind one interface, for comparison and for use."""
