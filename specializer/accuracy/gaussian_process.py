@@ -92,6 +92,11 @@ class GaussianProcess:
         """Mean and standard deviation of the accuracies."""
         return float(self.accuracies.mean()), float(self.accuracies.std()) or 1.0
 
+    @property
+    def noise(self) -> float:
+        """Standard deviation of what is measured around what is true, as a fraction."""
+        return self._units[1] * float(np.sqrt(self.kernel.noise))
+
     @cached_property
     def _triangle(self) -> Floats:
         """The lower Cholesky factor's inverse of the accuracies' covariance."""

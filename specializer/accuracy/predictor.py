@@ -43,6 +43,11 @@ class StoredPredictor(AccuracyPredictor, Protocol):
 class UncertainPredictor(AccuracyPredictor, Protocol):
     """A predictor that knows how far off it may be."""
 
+    @property
+    def noise(self) -> float:
+        """The part of its deviations that stays however much it learns, as a fraction."""
+        ...
+
     def predict_with_deviation(self, population: Population) -> tuple[Predicted, Predicted]:
         """Return each network's accuracy, and how far that which is measured may lie off it.
 

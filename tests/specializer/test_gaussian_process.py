@@ -82,6 +82,18 @@ def test_far_from_all_that_is_known_less_is_known() -> None:
     assert near.max() < far.min()
 
 
+def test_noise_is_the_part_of_a_deviation_that_stays() -> None:
+    rng = np.random.default_rng(8)
+    known = some(SPACE, 12, 7)
+    process = GaussianProcess(SPACE, known, rng.uniform(0.6, 0.8, len(known)), kernel(rng))
+    _, deviations = process.predict_with_deviation(some(SPACE, 30, 9))
+    assert 0 < process.noise < deviations.min()
+    silent = replace(process, kernel=replace(process.kernel, noise=1e-9))
+    _, deviations = silent.predict_with_deviation(known)
+    assert deviations.max() < 1e-4
+    assert silent.predict(known) == pytest.approx(silent.accuracies, abs=1e-4)
+
+
 @pytest.mark.parametrize("share", [0.05, 0.3])
 def test_the_likeliest_noise_is_that_which_there_is(share: float) -> None:
     space, rng = MobileNetV3(resolutions=(96,)).space, np.random.default_rng(4)
