@@ -11,13 +11,17 @@ import numpy as np
 import pytest
 import torch
 
+from sartor.specializer.accuracy.fit import fit_ridge
 from sartor.specializer.checkpoint import Checkpoint, load_supernet, save_supernet
 from sartor.specializer.cli.train import _regions
 from sartor.specializer.description import read_description
+from sartor.specializer.export import export
 from sartor.specializer.extract import extract
 from sartor.specializer.network import BatchStatisticsNorm
 from sartor.specializer.own import check_graphs
+from sartor.specializer.shipped import ACCURACY, find_spec, part_of
 from sartor.specializer.specialization import Specialization, load_specialization
+from sartor.specializer.specialize import Specializer
 from sartor.specializer.supernets.elastic import ElasticMobileNetV3, ElasticSupernet
 from sartor.specializer.supernets.families import FAMILIES, find_family, likeliest_family
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
@@ -29,8 +33,9 @@ from sartor.specializer.train.recipe_file import load_recipe
 from sartor.specializer.train.start import start
 from sartor.tables.errors import CheckpointError, FormatError, UnknownNameError
 
+from .made_up_tables import made_up_table, plain_us
 from .test_specialization import CHOICE
-from .torch_tools import random_images, random_supernet
+from .torch_tools import draw_images, random_images, random_supernet
 
 LABELS = ("cat", "dog", "owl")
 SMALL_ONES: list[SupernetSpec] = [
@@ -118,6 +123,26 @@ def test_a_network_of_any_family_survives_its_folder(spec: SupernetSpec, tmp_pat
     assert (loaded.choice, loaded.choice.origin.spec) == (choice, spec)
     images = random_images(2, 32)
     assert torch.equal(loaded.network.run(images), network.run(images))
+
+
+@small_ones
+def test_a_supernet_of_any_family_is_specialized(spec: SupernetSpec, tmp_path: Path) -> None:
+    weights, rng = tmp_path / "any.pth", np.random.default_rng(0)
+    torch.save(random_supernet(spec).state_dict(), weights)
+    spec = find_spec(str(weights))
+    population = np.unique(spec.space.random(80, rng), axis=0)
+    accuracies = 0.5 + 0.01 * population.mean(axis=1) + rng.normal(0, 0.002, len(population))
+    fit_ridge(spec.space, population, accuracies, rng).predictor.save(part_of(weights, ACCURACY))
+    photos = draw_images(tmp_path / "photos", ("0", "1", "2"), 3)
+    specializer = Specializer.open(str(weights), made_up_table(spec, "made-up", plain_us))
+    budget_ms = specializer.usual_budget_ms
+    found = specializer.search(budget_ms, 0)
+    specializer.realize(found, budget_ms, 0, photos).save(tmp_path / "out")
+    loaded = load_specialization(tmp_path / "out")
+    assert loaded.choice.origin.family == spec.family
+    assert loaded.choice.subnetwork == spec.space.text(found.subnetwork)
+    (artefact,) = export(loaded.network, tmp_path / "out", ["onnxruntime"])
+    assert artefact.size_bytes > 4 * loaded.choice.parameters
 
 
 @small_ones
