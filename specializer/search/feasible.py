@@ -33,6 +33,7 @@ def check(problem: Problem) -> SubNetwork:
     Raises:
         BudgetError: a limit is no positive, finite number.
         InfeasibleBudgetError: no network meets one of the limits; names that of the least cost.
+            Of a cost that is neither a sum nor a peak, that is only where a descent has ended.
         ContradictionError: networks meet each limit, but none was found that meets two together,
             or all; says which, and whether none exists.
     """
