@@ -10,6 +10,10 @@ a part of their weights stays in the caches from one inference to the next; and 
 operators and each other. The plain sum over operators, without any calibration, is compared with
 both, and so are a factor and a line through half of the networks, which predict the other half.
 
+A model of one operator also pays for being called, which a network pays once. So an operator of
+next to no work is timed among the others, and where operators are not measured in frames, which
+subtract such costs, sums are also compared less its latency for each operator but one.
+
 Everything of one amount of memory is measured in one run, interleaved and in random order. For
 figures worth quoting the machine has to be quiet.
 """
@@ -18,7 +22,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
@@ -32,14 +36,15 @@ from sartor.devices import Device, find_device
 from sartor.profiler import find_runtime, identify, make_plan
 from sartor.profiler.batches import ENOUGH_MB, Item, make_batches
 from sartor.profiler.interleave import Interleaving
+from sartor.profiler.plan import Target
 from sartor.profiler.reference import reference_graph
 from sartor.profiler.reservation import reserved
 from sartor.specializer.cli.options import DEFAULT_PASSES, DEFAULT_SUPERNET
 from sartor.specializer.cli.output import print_json, print_table, progress_bar
 from sartor.specializer.shipped import find_spec
-from sartor.tables import Condition, LatencyTable, Network, SartorError
+from sartor.tables import Condition, LatencyTable, Network, Operator, SartorError
 from sartor.tables.errors import MeasurementError
-from sartor.tables.graph import Graph
+from sartor.tables.graph import Graph, single_operator_graph
 from sartor.tables.measurement import Window
 from sartor.tables.subject import Subject
 
@@ -47,6 +52,9 @@ Floats = NDArray[np.float64]
 
 _COLD = "cold "
 """Stands before the name of a network that is timed in turns with others."""
+
+_CALL = Operator.parse("dense/8x1x1/out=8/none/float32")
+"""An operator of next to no work; 64 multiply-adds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +83,15 @@ class Outcome:
     Attributes:
         condition: that everything was measured under.
         memory_mb: touched between two inferences of an operator.
-        again_and_again: compared with networks that run on end.
-        cold: compared with networks that were found as cold as their operators.
+        call_us: latency of an operator of next to no work.
+        agreements: of sums with networks that run again and again, with networks that were found as
+            cold as their operators, and the same with sums less calls, where those are in them.
     """
 
     condition: str
     memory_mb: float
-    again_and_again: Agreement
-    cold: Agreement
+    call_us: float
+    agreements: Mapping[str, Agreement]
 
 
 def compare(sums_ms: Floats, measured_ms: Floats) -> Agreement:
@@ -134,6 +143,8 @@ def measure(
         for target in plan.targets
         for subject, alone in _states(target.subject)
     ]
+    call = Target(_CALL, single_operator_graph(_CALL))
+    items.append(Item(_CALL, partial(runtime.write, call.graph), call.memory_mb))
     with reserved(device), progress_bar() as bar:
         provenance = identify(device, condition)
         task = bar.add_task(f"{called}, {memory_mb:g} MB", total=passes * len(items))
@@ -157,12 +168,18 @@ def measure(
         raise MeasurementError("{} could not be measured: {}".format(*failures.popitem()))
     table = LatencyTable.from_windows(called, provenance, windows, {})
     measured_ms = {whole.network.name: whole.measurement.median_ms for whole in table.networks}
+    call_ms = table.measurements[_CALL].median_ms
     sums_ms = np.array([table.sum_ms(graph.operators) for graph in graphs])
-    hot, cold = (
-        compare(sums_ms, np.array([measured_ms[before + graph.name] for graph in graphs]))
-        for before in ("", _COLD)
-    )
-    return Outcome(str(condition), memory_mb, hot, cold)
+    compared = {"": sums_ms}
+    if not plan.framed:
+        calls = np.array([len(graph.operators) - 1 for graph in graphs])
+        compared[", less calls"] = sums_ms - call_ms * calls
+    agreements = {
+        state + less: compare(sums, np.array([measured_ms[before + one.name] for one in graphs]))
+        for less, sums in compared.items()
+        for state, before in (("again and again", ""), ("cold", _COLD))
+    }
+    return Outcome(str(condition), memory_mb, 1000 * call_ms, agreements)
 
 
 def _states(subject: Subject) -> list[tuple[Subject, bool]]:
@@ -177,17 +194,17 @@ def show(outcomes: Sequence[Outcome]) -> None:
     print_table(
         "Sums of operators against networks, and what is left after a factor or a line",
         (
-            *("condition", "memory", "networks run", "bias", "error", "the longer half"),
+            *("condition", "memory", "a call", "networks run", "bias", "error", "the longer half"),
             *("after a factor", "after a line"),
         ),
         (
             (
-                *(one.condition, f"{one.memory_mb:g} MB", state),
+                *(one.condition, f"{one.memory_mb:g} MB", f"{one.call_us:.1f} µs", state),
                 *(f"{found.bias:+.1%}", f"{found.mape:.1%}", f"{found.largest_half_mape:.1%}"),
                 *(f"{found.factor_mape:.1%}", f"{found.line_mape:.1%}"),
             )
             for one in outcomes
-            for state, found in (("again and again", one.again_and_again), ("cold", one.cold))
+            for state, found in one.agreements.items()
         ),
     )
 

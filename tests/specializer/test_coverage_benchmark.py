@@ -53,7 +53,9 @@ def test_a_line_is_fitted_exactly_where_there_is_one() -> None:
 
 
 def test_leave_one_out_errors_are_those_of_networks_that_were_not_seen() -> None:
-    def constant(sizes: Floats, measured: Floats, others: Floats) -> calibrations.Predicted:
+    def constant(
+        sizes: Floats, measured: Floats, others: Floats, _coverage: float = 0.9
+    ) -> calibrations.Predicted:
         mean = np.full_like(others, measured.mean())
         return calibrations.Predicted(mean, mean, mean)
 

@@ -21,7 +21,7 @@ from sartor.specializer.network import BatchStatisticsNorm
 from sartor.specializer.own import check_graphs
 from sartor.specializer.shipped import ACCURACY, find_spec, part_of
 from sartor.specializer.specialization import Specialization, load_specialization
-from sartor.specializer.specialize import Specializer
+from sartor.specializer.specialize import Budget, Demand, Specializer
 from sartor.specializer.supernets.elastic import ElasticMobileNetV3, ElasticSupernet
 from sartor.specializer.supernets.families import FAMILIES, find_family, likeliest_family
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
@@ -134,10 +134,11 @@ def test_a_supernet_of_any_family_is_specialized(spec: SupernetSpec, tmp_path: P
     accuracies = 0.5 + 0.01 * population.mean(axis=1) + rng.normal(0, 0.002, len(population))
     fit_ridge(spec.space, population, accuracies, rng).predictor.save(part_of(weights, ACCURACY))
     photos = draw_images(tmp_path / "photos", ("0", "1", "2"), 3)
-    specializer = Specializer.open(str(weights), made_up_table(spec, "made-up", plain_us))
-    budget_ms = specializer.usual_budget_ms
-    found = specializer.search(budget_ms, 0)
-    specializer.realize(found, budget_ms, 0, photos).save(tmp_path / "out")
+    specializer = Specializer.open(str(weights))
+    aim = specializer.aim(made_up_table(spec, "made-up", plain_us))
+    demand = Demand((Budget(aim, aim.usual_budget_ms),))
+    found = specializer.search(demand, 0)
+    specializer.realize(found, demand, 0, photos).save(tmp_path / "out")
     loaded = load_specialization(tmp_path / "out")
     assert loaded.choice.origin.family == spec.family
     assert loaded.choice.subnetwork == spec.space.text(found.subnetwork)
