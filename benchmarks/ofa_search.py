@@ -1,10 +1,11 @@
 """The search of the package ``ofa``, as it is, on the Note10 tables with the official predictor.
 
 Its own classes do the work: ``EvolutionFinder``, ``AccuracyPredictor``, ``MobileNetArchEncoder``
-and ``MBv3LatencyTable``. Two things are made easy for it. The table is asked for each block once,
-before the clock starts, and a network's latency is then a sum of floats; its own latency model
-would have built a configuration of the whole network for each. And it gets no
-budget that nothing meets: it would never return.
+and ``MBv3LatencyTable``, which is asked for every block of every network, as the package's own
+latency model asks it; that one would besides set up the torch module of each network first. Where
+it is made easy for it (``summed``), the table is asked for each block once, before the clock
+starts, and a network's latency is a sum of floats. It gets no budget that nothing meets: it would
+never return.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import random
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -57,9 +59,11 @@ class OfaSearch:
 
     Attributes:
         folder: the data sets.
+        summed: whether latencies of blocks are looked up before the search instead of in it.
     """
 
     folder: Path
+    summed: bool = False
 
     def run(self, budget_ms: float, seed: int) -> tuple[SubNetwork, float]:
         """Search with the published settings: 100 networks, 500 generations.
@@ -123,58 +127,68 @@ class OfaSearch:
         for size, path in table_files(self.folder).items():
             table = object.__new__(self._modules["table"].MBv3LatencyTable)
             table.lut = yaml.safe_load(path.read_text())  # its own way of reading is out of date
-            of_sizes[size] = Latencies.of(table, size)
-        return BlockLatencies(of_sizes)
+            of_sizes[size] = _Queries.of(table, size)
+        if not self.summed:
+            return BlockLatencies(of_sizes)
+        return BlockLatencies({size: queries.answered() for size, queries in of_sizes.items()})
 
 
 @dataclass(frozen=True, slots=True)
-class Latencies:
-    """Of one resolution, in milliseconds.
+class _Queries:
+    """What a table of ofa's is asked about the networks of one resolution.
 
     Attributes:
-        fixed: of all that every network has.
-        blocks: of each slot, by kernel and expansion.
+        fixed: about all that every network has.
+        blocks: about each slot, by kernel and expansion.
     """
 
-    fixed: float
-    blocks: Sequence[Mapping[tuple[int, int], float]]
+    fixed: Sequence[Callable[[], float]]
+    blocks: Sequence[Mapping[tuple[int, int], Callable[[], float]]]
 
     @classmethod
-    def of(cls, table: Any, resolution: int) -> Latencies:  # noqa: ANN401 # a class of ofa's
-        """Ask a table of ofa's for every block."""
-        widths = SUPERNET.widths
+    def of(cls, table: Any, resolution: int) -> _Queries:  # noqa: ANN401 # a class of ofa's
+        """Prepare the questions, in the shapes that ofa asks in."""
+        widths, query = SUPERNET.widths, table.query
         size = resolution // 2
         stem, expand = widths.stem, widths.expand
-        fixed = table.query("Conv", [resolution, resolution, 3], [size, size, stem])
         first = {"mid": stem, "ks": 3, "stride": 1, "id_skip": 1, "se": 0, "h_swish": 0}
-        fixed += table.query("expanded_conv", [size, size, stem], [size, size, stem], **first)
+        fixed = [
+            partial(query, "Conv", [resolution, resolution, 3], [size, size, stem]),
+            partial(query, "expanded_conv", [size, size, stem], [size, size, stem], **first),
+        ]
         blocks, channels = [], stem
         for stage, out in enumerate(widths.stages):
             for place in range(MAX_DEPTH):
                 stride = STRIDES[stage] if place == 0 else 1
                 small = (size - 1) // stride + 1
+                shapes = [size, size, channels], [small, small, out]
                 rest = {
                     "stride": stride,
                     "id_skip": int(place > 0 or (stride == 1 and channels == out)),
                     "se": int(SQUEEZE_EXCITE[stage]),
                     "h_swish": int(ACTIVATIONS[stage] == "hswish"),
                 }
-                shapes = [size, size, channels], [small, small, out]
+                about = partial(query, "expanded_conv", *shapes, **rest)
+                pairs = product(KERNELS, EXPANSIONS)
                 blocks.append(
-                    {
-                        (kernel, ratio): table.query(
-                            "expanded_conv", *shapes, mid=channels * ratio, ks=kernel, **rest
-                        )
-                        for kernel in KERNELS
-                        for ratio in EXPANSIONS
-                    }
+                    {(k, ratio): partial(about, mid=channels * ratio, ks=k) for k, ratio in pairs}
                 )
                 size, channels = small, out
-        fixed += table.query("Conv_1", [size, size, channels], [size, size, expand])
-        fixed += table.query("AvgPool2D", [size, size, expand], [1, 1, expand])
-        fixed += table.query("Conv_2", [1, 1, expand], [1, 1, widths.feature])
-        fixed += table.query("Logits", [1, 1, widths.feature], [SUPERNET.classes])
+        fixed += [
+            partial(query, "Conv_1", [size, size, channels], [size, size, expand]),
+            partial(query, "AvgPool2D", [size, size, expand], [1, 1, expand]),
+            partial(query, "Conv_2", [1, 1, expand], [1, 1, widths.feature]),
+            partial(query, "Logits", [1, 1, widths.feature], [SUPERNET.classes]),
+        ]
         return cls(fixed, blocks)
+
+    def answered(self) -> _Queries:
+        """Ask everything now."""
+        fixed = sum(ask() for ask in self.fixed)
+        return _Queries(
+            [lambda: fixed],
+            [{pair: partial(float, ask()) for pair, ask in block.items()} for block in self.blocks],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,16 +199,16 @@ class BlockLatencies:
         of_sizes: by resolution.
     """
 
-    of_sizes: Mapping[int, Latencies]
+    of_sizes: Mapping[int, _Queries]
 
     def get_efficiency(self, architecture: Architecture) -> float:
         """Return the latency of a network in milliseconds."""
-        latencies = self.of_sizes[architecture["image_size"]]
+        queries = self.of_sizes[architecture["image_size"]]
         kernels, ratios = architecture["ks"], architecture["e"]
-        total = latencies.fixed
+        total = sum(ask() for ask in queries.fixed)
         for stage, depth in enumerate(architecture["d"]):
             for slot in range(stage * MAX_DEPTH, stage * MAX_DEPTH + depth):
-                total += latencies.blocks[slot][kernels[slot], ratios[slot]]
+                total += queries.blocks[slot][kernels[slot], ratios[slot]]()
         return total
 
 

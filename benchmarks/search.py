@@ -86,19 +86,20 @@ class Outcome:
         return float(np.median(taken)) if taken else math.nan
 
 
-def measure(folder: Path, budgets_ms: Sequence[float], seeds: int, *, ofa: bool) -> Outcome:
+def measure(
+    folder: Path, budgets_ms: Sequence[float], seeds: int, theirs: OfaSearch | None
+) -> Outcome:
     """Run both searches in turns, then the front."""
     note10 = Note10.load(folder)
-    theirs = OfaSearch(folder)
     found: dict[tuple[str, float], list[tuple[SubNetwork, float]]] = {}
-    if ofa:
+    if theirs is not None:
         theirs.warm_up()
     for seed in range(seeds):
         for budget_ms in budgets_ms:
             result = search(note10.problem(budget_ms), np.random.default_rng(seed))
             ours = result.subnetwork, result.seconds
             found.setdefault(("sartor", budget_ms), []).append(ours)
-            if ofa:
+            if theirs is not None:
                 note(f"ofa searches at {budget_ms:g} ms with seed {seed}")
                 found.setdefault(("ofa", budget_ms), []).append(theirs.run(budget_ms, seed))
     front = pareto_front(note10.problem(math.inf), np.random.default_rng(0), FRONT_BUDGETS)
@@ -169,6 +170,9 @@ def main() -> None:
     parser.add_argument("--budget-ms", type=float, action="append", help="(16, 20, 25, 30, 40)")
     parser.add_argument("--seeds", type=int, default=3, help="searches at each budget (3)")
     parser.add_argument("--without-ofa", action="store_true", help="run Sartor's search alone")
+    parser.add_argument(
+        "--summed", action="store_true", help="spare ofa its lookups of blocks during the search"
+    )
     parser.add_argument("--data", default=os.environ.get("SARTOR_DATA"), help="(SARTOR_DATA)")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     arguments = parser.parse_args()
@@ -178,8 +182,9 @@ def main() -> None:
         parser.error("--seeds: at least 1")
     budgets_ms = arguments.budget_ms or BUDGETS_MS
     try:
-        folder, ofa = Path(arguments.data), not arguments.without_ofa
-        outcome = measure(folder, budgets_ms, arguments.seeds, ofa=ofa)
+        folder = Path(arguments.data)
+        theirs = None if arguments.without_ofa else OfaSearch(folder, arguments.summed)
+        outcome = measure(folder, budgets_ms, arguments.seeds, theirs)
     except SartorError as error:
         sys.exit(f"search: {error}")
     if arguments.json:

@@ -162,12 +162,13 @@ class InfeasibleBudgetError(BudgetError):
         self, space: str, what: str, unit: str, most: float, network: str, least: float
     ) -> None:
         self.space, self.most, self.network, self.least = space, most, network, least
-        self.limit = f"{what} of at most {most:g} {unit}"
+        self.limit = f"{what} of at most {most:g} {unit}".rstrip()
         best = "the fastest" if unit == "ms" else f"that of least {what}"
         meant = "" if what == "latency" else f" of {what}"
+        of_unit = f" {unit}" if unit else ""
         super().__init__(
-            f"no network of {space} meets {most:g} {unit}{meant}: {best}, {network}, needs "
-            f"{rounded_up(least)} {unit}; ask for that or more"
+            f"no network of {space} meets {most:g}{of_unit}{meant}: {best}, {network}, needs "
+            f"{rounded_up(least)}{of_unit}; ask for that or more"
         )
 
 

@@ -42,7 +42,7 @@ class SearchSettings:
     drawn: int = 400
     climbers: int = 40
     population: int = 20
-    children: int = 320
+    children: int = 640
     mutation: float = 0.05
     tried: int = 12
     finalists: int = 2

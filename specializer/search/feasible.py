@@ -33,6 +33,7 @@ def check(problem: Problem) -> SubNetwork:
     Raises:
         BudgetError: a limit is no positive, finite number.
         InfeasibleBudgetError: no network meets one of the limits; names that of the least cost.
+            Of a cost that is neither a sum nor a peak, that is only where a descent has ended.
         ContradictionError: networks meet each limit, but none was found that meets two together,
             or all; says which, and whether none exists.
     """
@@ -60,9 +61,9 @@ def least(space: SearchSpace, cost: Cost) -> SubNetwork:
 
 def _check_alone(space: SearchSpace, limit: Limit) -> None:
     if not (math.isfinite(limit.most) and limit.most > 0):
-        unit = _WORDS.get(limit.unit, limit.unit)
         kind = "budget" if limit.what == "latency" else f"limit of {limit.what}"
-        raise BudgetError(f"a {kind} is a positive number of {unit}, not {limit.most:g}")
+        unit = f" of {_WORDS.get(limit.unit, limit.unit)}" if limit.unit else ""
+        raise BudgetError(f"a {kind} is a positive number{unit}, not {limit.most:g}")
     network = least(space, limit.cost)
     cost = _cost(limit.cost, network)
     if not cost <= limit.most:
@@ -128,7 +129,7 @@ def _advice(space: SearchSpace, limits: Sequence[Limit]) -> str:
             if network is not None:
                 needed = rounded_up(_cost(limit.cost, network))
                 rest = " and ".join(other.text for other in others)
-                return f"with {rest}, allow {limit.what} of {needed} {limit.unit}"
+                return f"with {rest}, allow {limit.what} of {needed} {limit.unit}".rstrip()
     return ""
 
 

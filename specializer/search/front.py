@@ -27,7 +27,10 @@ from .problem import Problem
 from .result import SearchResult
 from .worth import additive_worth
 
-SETTINGS = SearchSettings(drawn=200, climbers=24, children=24, finalists=1)
+_INHERITED = 4
+"""Networks that climb at a budget because they were best at the one before."""
+
+SETTINGS = SearchSettings(drawn=200, climbers=24, children=100, finalists=1)
 """Of each budget: most of what is known of one is also known of the next."""
 
 
@@ -84,12 +87,18 @@ def _sweep(
     rng: np.random.Generator,
 ) -> list[SearchResult]:
     """Search at each budget, upwards and downwards again, with one archive for all."""
+    pool, climbers = _Pool(feasible[0][0], archive), []
     for problem, seed in feasible:
-        archive.score(first_generation(problem, seed, settings, rng))
-    climbers = [make_climber(problem, archive, settings) for problem, _ in feasible]
-    pool = _Pool(climbers[0].problem, archive)
-    for climber in (*climbers, *reversed(climbers)):
-        evolve(climber, pool.best(climber.problem, settings.climbers), settings, rng)
+        drawn = first_generation(problem, seed, settings, rng)
+        scores = archive.score(drawn)
+        climber = make_climber(problem, archive, settings)
+        own = drawn[np.argsort(-scores, kind="stable")[: settings.climbers - _INHERITED]]
+        start = np.concatenate([pool.best(problem, _INHERITED), own])
+        evolve(climber, np.unique(start, axis=0), settings, rng)
+        climbers.append(climber)
+    for climber in reversed(climbers):
+        start = pool.best(climber.problem, settings.climbers)
+        evolve(climber, start, replace(settings, children=settings.climbers), rng)
     return [
         finish(climber.problem, archive, pool.best(climber.problem, settings.finalists))
         for climber in climbers

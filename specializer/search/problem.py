@@ -65,7 +65,7 @@ class Limit:
     @property
     def text(self) -> str:
         """Write it for people: ``latency on pi4 of at most 20 ms``."""
-        return f"{self.what} of at most {self.most:g} {self.unit}"
+        return f"{self.what} of at most {self.most:g} {self.unit}".rstrip()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
