@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from sartor.specializer.accuracy.official import load_official
 from sartor.specializer.accuracy.predictor import MlpPredictor
 from sartor.specializer.cost import CostTensor, compile_cost
 from sartor.specializer.search.problem import Limit, Problem
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
-from sartor.tables import Operator
 from sartor.tables.formats.lookup_yaml import read_lookup_yaml
 from sartor.tables.formats.origin import Origin
 from sartor.tables.granularity import BLOCKS
@@ -43,11 +44,14 @@ class Note10:
         Raises:
             CheckpointError, FormatError: a file is not what it should be.
         """
-        latencies_ms: dict[Operator, float] = {}
-        for path in table_files(folder).values():
+        # Operators behind the pooling are the same at every size, yet each table timed them itself.
+        costs = []
+        for size, path in table_files(folder).items():
             table = read_lookup_yaml(Origin(path.stem, path.name, path.read_bytes(), "", "")).table
-            latencies_ms |= table.latencies_ms
-        cost = compile_cost(SUPERNET, latencies_ms.__getitem__, BLOCKS)
+            one = replace(SUPERNET, resolutions=(size,))
+            costs.append(compile_cost(one, table.latencies_ms.__getitem__, BLOCKS))
+        fixed = np.concatenate([cost.fixed for cost in costs])
+        cost = CostTensor(fixed, np.concatenate([cost.choice for cost in costs]))
         return cls(cost, load_official(predictor_file(folder), SUPERNET))
 
     def problem(self, budget_ms: float) -> Problem:

@@ -106,7 +106,7 @@ def own_trace(problem: Problem, evaluations: int, rng: np.random.Generator) -> T
     within = np.where(problem.meets(population), scores, -np.inf)
     highest = np.maximum.accumulate(within)
     (better,) = np.nonzero(np.diff(highest, prepend=-np.inf) > 0)
-    return Trace(population[better], scores[better], better + 1.0)
+    return Trace(population[better], scores[better], (better + 1).astype(np.float64))
 
 
 def compare(

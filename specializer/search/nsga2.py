@@ -124,7 +124,7 @@ def undominated(objectives: Floats) -> NDArray[np.intp]:
     for start in range(0, len(order), _BLOCK):
         block = ranked[start : start + _BLOCK]
         rivals = np.concatenate([ranked[kept], block])
-        below: NDArray[np.bool_] = (rivals[:, None] <= block[None]).all(axis=2)
+        below = np.asarray((rivals[:, None] <= block[None]).all(axis=2))
         below[len(kept) + np.arange(len(block)), np.arange(len(block))] = False
         kept = np.concatenate([kept, start + np.flatnonzero(~below.any(axis=0))])
     return np.sort(order[kept])

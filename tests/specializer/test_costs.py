@@ -24,9 +24,7 @@ from .toy import Toy, every_network, space_of, spaces
 MOBILE = MobileNetV3(classes=10, resolutions=(32, 50, 64))
 PROXYLESS = ProxylessNAS(classes=10, resolutions=(32, 50, 64))
 RESNET = ResNet50(0.25, 10, (64, 97))
-SUPERNETS = pytest.mark.parametrize(
-    "supernet", [MOBILE, PROXYLESS, RESNET], ids=["mobilenet", "proxyless", "resnet"]
-)
+SUPERNETS: dict[str, SupernetSpec] = {"mobilenet": MOBILE, "proxyless": PROXYLESS, "resnet": RESNET}
 PEAK = compile_peak(MOBILE)
 seeds = st.integers(0, 2**32 - 1)
 
@@ -37,7 +35,8 @@ def some_of(supernet: SupernetSpec, seed: int) -> tuple[Population, list[Graph]]
 
 
 @cache
-def compiled(supernet: SupernetSpec) -> tuple[CostTensor, CostTensor, PeakTensor]:
+def compiled(name: str) -> tuple[CostTensor, CostTensor, PeakTensor]:
+    supernet = SUPERNETS[name]
     return compile_multiply_adds(supernet), compile_parameters(supernet), compile_peak(supernet)
 
 
@@ -57,12 +56,12 @@ def peak_by_brute_force(graph: Graph) -> int:
     )
 
 
-@SUPERNETS
+@pytest.mark.parametrize("name", SUPERNETS)
 @settings(max_examples=30)
 @given(seeds)
-def test_costs_are_exactly_those_of_the_graph(supernet: SupernetSpec, seed: int) -> None:
-    multiply_adds, parameters, peak = compiled(supernet)
-    population, graphs = some_of(supernet, seed)
+def test_costs_are_exactly_those_of_the_graph(name: str, seed: int) -> None:
+    multiply_adds, parameters, peak = compiled(name)
+    population, graphs = some_of(SUPERNETS[name], seed)
     assert multiply_adds.evaluate(population).tolist() == [one.multiply_adds for one in graphs]
     assert parameters.evaluate(population).tolist() == [one.parameters for one in graphs]
     assert peak.evaluate(population).tolist() == list(map(peak_by_brute_force, graphs))

@@ -66,7 +66,7 @@ def test_limits_are_met_together_or_their_contradiction_is_proven(
     space: SearchSpace, seed: int, kinds: list[tuple[str, float]]
 ) -> None:
     rng, networks = np.random.default_rng(seed), every_network(space)
-    limits = []
+    limits: list[Limit] = []
     for kind, share in kinds:
         cost = random_cost(space, rng) if kind == "s" else random_peak(space, rng)
         limits.append(

@@ -187,7 +187,8 @@ def bred_within(
     rng: np.random.Generator,
 ) -> Population:
     """Mutate each network until it is another that meets the limits; itself after many tries."""
-    children, open_ = parents.copy(), np.arange(len(parents))
+    children: Population = parents.copy()
+    open_ = np.arange(len(parents))
     for _ in range(_ROUNDS):
         born = mutated(problem.space, parents[open_], rng)
         good = problem.meets(born) & (born != parents[open_]).any(axis=1)
