@@ -47,6 +47,9 @@ class TfliteModel:
             self.operators: list[schema.OperatorT] = main.operators or []
             self.outputs = frozenset(map(int, main.outputs))
             self._inputs = frozenset(map(int, main.inputs))
+            self._buffers = [self.parsed.buffers[tensor.buffer] for tensor in self.tensors]
+            for operator in self.operators:
+                self.code(operator)
         except _DAMAGE as error:
             raise ModelFileError(
                 f"the model is damaged, as parsing it shows: {error}; fetch it again"
@@ -67,7 +70,7 @@ class TfliteModel:
 
     def stored(self, tensor: int) -> NDArray[np.uint8] | None:
         """Return the bytes of a tensor that the file holds, or None for any other."""
-        buffer = self.parsed.buffers[self.tensors[tensor].buffer]
+        buffer = self._buffers[tensor]
         if buffer.offset > 1:  # beyond what a flatbuffer can address, it stands behind it
             end = buffer.offset + buffer.size
             return np.frombuffer(self._content[buffer.offset : end], np.uint8)

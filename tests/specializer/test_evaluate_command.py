@@ -16,7 +16,6 @@ import numpy as np
 import psutil
 import pytest
 
-from sartor.specializer.accuracy.gaussian_process import GaussianProcess
 from sartor.specializer.accuracy.models import DEFAULT_MODEL, MODELS
 from sartor.specializer.accuracy.predictor import MlpPredictor
 from sartor.specializer.accuracy.stored import load_predictor
@@ -314,9 +313,9 @@ def test_a_table_is_enough(supernet: Path, tmp_path: Path) -> None:
     assert report["networks"] == 62
     assert report["kendall_tau"] > 0.8
     assert [point["networks"] for point in report["learning_curve"]] == [25, 42]
-    assert report["model"] == DEFAULT_MODEL == "gp"
+    assert report["model"] == DEFAULT_MODEL == "ridge"
     predictor = load_predictor(chosen, SPACE)
-    assert isinstance(predictor, GaussianProcess)
+    assert isinstance(predictor, MlpPredictor)
     assert predictor.space == SPACE
     assert table.read_bytes() == before
     text = sartor(*said).stdout

@@ -5,7 +5,7 @@ from contextlib import suppress
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from sartor.profiler.dissect import Piece, distinct
 from sartor.profiler.writers.tflite import tflite_bytes
@@ -254,6 +254,7 @@ def test_tensors_of_one_name_are_told_apart() -> None:
 
 @settings(max_examples=100)
 @given(st.integers(8, 2000), st.none() | st.integers(0, 255))
+@example(place=12, value=9)  # then there are no buffers
 def test_damaged_files_raise_nothing_but_our_error(place: int, value: int | None) -> None:
     content = bytearray(tflite_bytes(own_network()))
     if value is None:
