@@ -28,8 +28,8 @@ MODELS: Mapping[str, Train[StoredPredictor]] = {
 DEFAULT_MODEL = "ridge"
 """The best on photos that it was not fitted to, and the only one whose optimum can be proven.
 
-Where all networks are judged on the same thousand photos, cross-validation favours models that learn
-what is special about these photos: docs/benchmarks.md, Accuracy predictors.
+Where all networks are judged on the same thousand photos, cross-validation favours models that
+learn what is special about these photos: docs/benchmarks.md, Accuracy predictors.
 """
 
 BEST_MODEL = "best"
