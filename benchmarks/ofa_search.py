@@ -94,7 +94,7 @@ class OfaSearch:
             "evolution": "ofa.nas.search_algorithm",
             "table": "ofa.nas.efficiency_predictor",
         }
-        with _torchvision(), warnings.catch_warnings():
+        with torchvision_or_a_stand_in(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the package's own, on import
             return {short: importlib.import_module(name) for short, name in names.items()}
 
@@ -227,7 +227,7 @@ def subnetwork(architecture: Architecture) -> SubNetwork:
 
 
 @contextmanager
-def _torchvision() -> Iterator[None]:
+def torchvision_or_a_stand_in() -> Iterator[None]:
     """Let modules with the names that are mentioned stand in where torchvision is absent."""
     if importlib.util.find_spec("torchvision") is not None:
         yield

@@ -66,7 +66,7 @@ def evaluate(
             "--model",
             help="Kind of predictor: gp, mlp, comparator, ridge, or best by cross-validation.",
         ),
-    ] = "gp",
+    ] = "ridge",
     device: Annotated[
         str, typer.Option("--device", help="Where torch computes: auto, cpu or cuda.")
     ] = "auto",

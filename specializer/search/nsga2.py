@@ -172,6 +172,8 @@ def hypervolume(objectives: Floats, reference: Floats) -> float:
     1998 (the size of the space covered).
     """
     points = objectives[(objectives < reference).all(axis=1)]
+    if not len(points):
+        return 0.0
     if objectives.shape[1] == 2:
         return _area(points, reference)
     # Between one height and the next the section is the area below all points so far.

@@ -1,7 +1,7 @@
 """The PyPI package ``ofa`` as the oracle of the supernets.
 
 It imports torchvision for data sets that no test touches, and there is no CPU build of that for
-every torch: modules with the few names that it mentions stand in where torchvision is absent.
+every torch: a stand-in is made where it is absent.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
-import sys
 import warnings
 from types import ModuleType
 from typing import Any, Protocol, cast
@@ -18,6 +17,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sartor.benchmarks.ofa_search import torchvision_or_a_stand_in
 from sartor.specializer.space import ABSENT, SubNetwork
 from sartor.specializer.supernets.mbconv_supernet import (
     CHOICES,
@@ -144,24 +144,6 @@ def _randomise(name: str, value: Tensor) -> None:
 def _import_ofa_networks() -> ModuleType:
     if importlib.util.find_spec("ofa") is None:
         pytest.skip("the oracle is not installed: pip install --no-deps ofa")
-    if importlib.util.find_spec("torchvision") is None:
-        _stand_in_for_torchvision()
-    with warnings.catch_warnings():
+    with torchvision_or_a_stand_in(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the package's own, on import
         return importlib.import_module("ofa.imagenet_classification.elastic_nn.networks")
-
-
-def _stand_in_for_torchvision() -> None:
-    mentioned = {
-        "torchvision": (),
-        "torchvision.datasets": (),
-        "torchvision.transforms": ("RandomResizedCrop", "Compose", "Normalize"),
-        "torchvision.transforms.functional": (),
-    }
-    for name, attributes in mentioned.items():
-        module = sys.modules[name] = ModuleType(name)
-        for attribute in attributes:
-            setattr(module, attribute, type(attribute, (), {}))
-        parent, _, child = name.rpartition(".")
-        if parent:
-            setattr(sys.modules[parent], child, module)

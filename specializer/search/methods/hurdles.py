@@ -19,14 +19,18 @@ from .method import Batch, Floats, bred_within, draw_within
 EFFORTS = (1 / 16, 1 / 4, 1.0)
 """What an evaluation takes in all when it ends at each hurdle."""
 
+_ROUNDING = 1e-9
+"""By which the mean of equal scores may exceed them; then none of them would clear it."""
+
 
 class Hurdles:
     """Tournament selection in which evaluations are cut short where they promise little.
 
     Every network gets the least effort at first. Whenever a hurdle's number of networks was seen,
-    the mean of those that have come as far is the next hurdle, and whoever clears it gets more.
-    The published search trains a model further; here the evaluation is made anew with more effort,
-    and counts in full.
+    the mean of those that have come as far is the next hurdle, and whoever clears it gets more; so
+    do those of the population that clear it as it is raised, or the best of a small space might
+    never be evaluated in full. The published search trains a model further; here the evaluation is
+    made anew with more effort, and counts in full.
 
     Args:
         problem: whose limits all networks meet.
@@ -55,14 +59,18 @@ class Hurdles:
         self._known: Population = seeds[problem.meets(seeds)][:population]
         self._alive: Population = seeds[:0]
         self._fitness: Floats = np.zeros(0)
+        self._levels: NDArray[np.intp] = np.zeros(0, np.intp)
         self._hurdles: list[float] = []
         self._reached: list[list[float]] = [[] for _ in efforts]
         self._seen = 0
         self._going: Population = seeds[:0]
         self._level = 0
+        self._promoted: list[tuple[Population, int]] = []
 
     def ask(self, rng: np.random.Generator) -> Batch:
         """Take those that are under way over their next hurdle, or breed."""
+        if not len(self._going) and self._promoted:
+            self._going, self._level = self._promoted.pop()
         if len(self._going):
             return Batch(self._going, self._efforts[self._level])
         self._level = 0
@@ -81,8 +89,8 @@ class Hurdles:
         self._reached[level] += scores.tolist()
         clears: NDArray[np.bool_] = np.zeros(len(scores), bool)
         if level < len(self._hurdles):
-            clears = scores >= self._hurdles[level]
-        self._enter(batch.population[~clears], scores[~clears])
+            clears = scores >= self._hurdles[level] - _ROUNDING
+        self._enter(batch.population[~clears], scores[~clears], level)
         if clears.any():
             self._going, self._level = batch.population[clears], level + 1
         if level == 0:
@@ -90,15 +98,27 @@ class Hurdles:
         due = self._children * (len(self._hurdles) + 1)
         if self._seen >= due and len(self._hurdles) < len(self._efforts) - 1:
             self._hurdles.append(float(np.mean(self._reached[len(self._hurdles)])))
+            self._promote(len(self._hurdles) - 1)
 
-    def _enter(self, population: Population, scores: Floats) -> None:
+    def _promote(self, level: int) -> None:
+        """Let those of the population go on that came to a hurdle before it was there."""
+        clears = (self._levels == level) & (self._fitness >= self._hurdles[level] - _ROUNDING)
+        if clears.any():
+            self._promoted.append((self._alive[clears], level + 1))
+            self._keep(~clears)
+
+    def _enter(self, population: Population, scores: Floats, level: int) -> None:
         self._alive = np.concatenate([self._alive, population])
         self._fitness = np.concatenate([self._fitness, scores])
+        self._levels = np.concatenate([self._levels, np.full(len(scores), level, np.intp)])
+
+    def _keep(self, chosen: NDArray[np.bool_]) -> None:
+        self._alive, self._fitness = self._alive[chosen], self._fitness[chosen]
+        self._levels = self._levels[chosen]
 
     def _die(self, rng: np.random.Generator) -> None:
         """Of a few that are drawn the worst one dies, until the population has its size."""
         while len(self._alive) > self._size:
             drawn = rng.integers(len(self._alive), size=self._sample)
             worst = int(drawn[self._fitness[drawn].argmin()])
-            self._alive = np.delete(self._alive, worst, axis=0)
-            self._fitness = np.delete(self._fitness, worst)
+            self._keep(np.arange(len(self._alive)) != worst)
