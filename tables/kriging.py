@@ -99,5 +99,5 @@ class Kriging:
             yield (
                 -0.5 * (np.linalg.slogdet(covariance)[1] + self.degrees * np.log(squares)),
                 level + towards @ (inverse @ values),
-                squares / self.degrees * (own - explained),
+                squares / self.degrees * np.maximum(own - explained, 1.0),  # 1 is the noise
             )
