@@ -39,8 +39,9 @@ def load_official_network(config: Path, weights: Path, resolution: int | None = 
         CheckpointError: a file cannot be read, or the weights are of another network.
         FormatError: the configuration is of no such network, or tells no resolution.
     """
+    document = _json(config)
     size = _resolution(config) if resolution is None else resolution
-    official = read_config(_json(config), size)
+    official = read_config(document, size)
     shapes = _shapes(official)
     state = renamed(weights, read_state(weights, _WANTED), shapes, _WANTED)
     check_state(weights, state, shapes, f"network of {config.name}", _WANTED)

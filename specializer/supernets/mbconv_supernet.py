@@ -16,12 +16,18 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 from ...tables.channels import make_divisible
-from ...tables.errors import FormatError
 from ...tables.graph import Graph, GraphBuilder, Weights
 from ...tables.operator import Shape
 from ..space import ABSENT, SearchSpace, Slot, SubNetwork
 from .mbconv import Block, Convolution, add_mbconv, block_shapes, convolutions
-from .supernet import PUBLISHED_RESOLUTIONS, Settings, checked_resolutions, checked_settings
+from .supernet import (
+    PUBLISHED_RESOLUTIONS,
+    Settings,
+    checked_resolutions,
+    checked_width,
+    classifier_shape,
+    width_of,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -138,21 +144,13 @@ class MbconvSupernet:
         cls, settings: Settings, classes: int, resolutions: Sequence[int]
     ) -> MbconvSupernet:
         """Describe a supernet from untrusted numbers; FormatError when they make no sense."""
-        (width,) = checked_settings(settings, ["width"])
-        sizes = checked_resolutions(classes, resolutions)
-        if not 0.1 <= width <= 4:
-            raise FormatError(f"no supernet has width {width:g}: want 0.1–4")
-        return cls(float(width), classes, sizes)
+        return cls(checked_width(settings), classes, checked_resolutions(classes, resolutions))
 
     @classmethod
     def infer(cls, shapes: Mapping[str, Shape]) -> MbconvSupernet:
         """Tell width and classes from the shape of the classifier."""
-        shape = shapes.get(f"{CLASSIFIER}.weight", ())
-        if len(shape) != 2:
-            raise FormatError("it has no classifier")
-        classes, features = shape
-        # steps of 8 channels are finer than 0.01
-        width = round(features / widths(cls.plan, 1.0).feature, 2)
+        classes, features = classifier_shape(shapes, CLASSIFIER)
+        width = width_of(features, widths(cls.plan, 1.0).feature)
         return cls.describe({"width": width}, classes, PUBLISHED_RESOLUTIONS)
 
     @property

@@ -165,3 +165,28 @@ def checked_settings(settings: Settings, names: Sequence[str]) -> tuple[float, .
         wanted = ", ".join(names) or "none"
         raise FormatError(f"a supernet has the settings {wanted}, not {', '.join(settings)}")
     return tuple(settings[name] for name in names)
+
+
+def checked_width(settings: Settings) -> float:
+    """Return the untrusted width of a family that has no other setting.
+
+    Raises:
+        FormatError: there are other settings, or no supernet has that width.
+    """
+    (width,) = checked_settings(settings, ["width"])
+    if not 0.1 <= width <= 4:
+        raise FormatError(f"no supernet has width {width:g}: want 0.1–4")
+    return float(width)
+
+
+def width_of(features: int, at_width_1: int) -> float:
+    """Tell a width from a count of channels; steps of 8 channels are finer than 0.01."""
+    return round(features / at_width_1, 2)
+
+
+def classifier_shape(shapes: Mapping[str, Shape], classifier: str) -> tuple[int, int]:
+    """Return how many classes and features a classifier has; FormatError where there is none."""
+    shape = shapes.get(f"{classifier}.weight", ())
+    if len(shape) != 2:
+        raise FormatError("it has no classifier")
+    return shape[0], shape[1]

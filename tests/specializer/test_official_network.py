@@ -237,6 +237,8 @@ def test_files_that_are_not_there(config: dict[str, Any], tmp_path: Path) -> Non
         load_official_network(path, tmp_path / "nowhere")
     with pytest.raises(CheckpointError, match="cannot read"):
         load_official_network(tmp_path / "nowhere", tmp_path / "init", 32)
+    with pytest.raises(CheckpointError, match="cannot read"):
+        load_official_network(tmp_path / "nowhere", tmp_path / "init")
     (tmp_path / "run.config").write_text('{"image_size": "large"}')
     with pytest.raises(FormatError, match="has no image_size"):
         loaded(tmp_path)
