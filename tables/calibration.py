@@ -178,8 +178,8 @@ def check_coverage(coverage: float, networks: int, whose: str) -> None:
     """
     if not LOWEST_COVERAGE <= coverage <= HIGHEST_COVERAGE:
         raise MeasurementError(
-            f"a confidence lies within {LOWEST_COVERAGE:.0%} and {HIGHEST_COVERAGE:.0%}, where it "
-            f"was seen to hold; {100 * coverage:g} % does not"
+            f"a confidence lies between {100 * LOWEST_COVERAGE:g} and {100 * HIGHEST_COVERAGE:g} "
+            f"%, where intervals were seen to hold; {100 * coverage:g} % does not"
         )
     if networks < FEWEST_NETWORKS:
         raise MeasurementError(

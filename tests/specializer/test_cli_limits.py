@@ -233,7 +233,11 @@ def test_more_confidence_means_a_longer_interval_and_no_less_room(
 @pytest.mark.parametrize(
     ("table", "percent", "complaint"),
     [
-        ("note10", "49", "a confidence lies within 50% and 99%, where it was seen to hold; 49 %"),
+        (
+            "note10",
+            "49",
+            "a confidence lies between 50 and 99 %, where intervals were seen to hold",
+        ),
         ("note10", "99.5", "99.5 % does not"),
         ("note10", "nan", "nan % does not"),
         ("two-networks", "90", "2 whole networks tell how far predictions of two-networks are off"),

@@ -175,7 +175,7 @@ def test_intervals_hold_as_many_as_they_were_asked_to() -> None:
 @pytest.mark.parametrize(
     ("coverage", "networks", "complaint"),
     [
-        (0.49, 8, "within 50% and 99%, where it was seen to hold; 49 % does not"),
+        (0.49, 8, "between 50 and 99 %, where intervals were seen to hold; 49 % does not"),
         (0.995, 8, r"99\.5 % does not"),
         (float("nan"), 8, "nan % does not"),
         (0.9, 2, r"2 whole networks tell .* of mine .* too few for a confidence of 90 %"),
