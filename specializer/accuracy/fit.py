@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from ...tables.errors import FormatError
 from ..space import Population, SearchSpace
 from .denoise import Floats
-from .predictor import MlpPredictor, StoredPredictor
-from .ridge import train_ridge
+from .predictor import StoredPredictor
 
 FOLDS = 5
 """Of cross-validations."""
@@ -46,19 +45,6 @@ class Fit(Generic[Kept_co]):
     kendall_tau: float
     mean_absolute_error: float
     held_out: Floats
-
-
-def fit_ridge(
-    space: SearchSpace,
-    population: Population,
-    accuracies: Floats,
-    rng: np.random.Generator,
-    folds: int = FOLDS,
-    judged: NDArray[np.bool_] | None = None,
-    targets: Floats | None = None,
-) -> Fit[MlpPredictor]:
-    """Fit a linear predictor; see ``fit`` and ``train_ridge``."""
-    return fit(train_ridge, space, population, accuracies, rng, folds, judged, targets)
 
 
 def fit(

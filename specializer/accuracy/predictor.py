@@ -75,7 +75,7 @@ class Layer:
 class MlpPredictor:
     """Linear layers with ReLU between them, over the one-hot features of a space.
 
-    One layer and no hidden one is a linear model, as ``fit_ridge`` makes it. Nothing keeps an
+    One layer and no hidden one is a linear model, as ``train_ridge`` makes it. Nothing keeps an
     answer within 0 and 1: cutting it off there would make the best networks equal.
 
     Source: Cai et al., Once-for-All, ICLR 2020, section 3.4 (accuracy predictor).

@@ -30,7 +30,7 @@ class Worth:
 
 
 def additive_worth(space: SearchSpace, predictor: AccuracyPredictor) -> Worth | None:
-    """Take a linear predictor apart, as ``fit_ridge`` makes them; None for any other."""
+    """Take a linear predictor apart, as ``train_ridge`` makes them; None for any other."""
     if not isinstance(predictor, MlpPredictor) or len(predictor.layers) != 1:
         return None
     (layer,) = predictor.layers

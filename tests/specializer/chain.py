@@ -14,7 +14,6 @@ from unittest.mock import patch
 import numpy as np
 from PIL import Image
 
-from sartor.specializer.accuracy.fit import fit_ridge
 from sartor.specializer.calibration_set import contact_sheet
 from sartor.specializer.checkpoint import Checkpoint, save_supernet
 from sartor.specializer.cli import main
@@ -22,6 +21,7 @@ from sartor.specializer.shipped import ACCURACY, CALIBRATION, part_of
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
 
 from .torch_tools import random_supernet
+from .toy import fit_ridge
 
 SPEC = MobileNetV3(width=0.25, classes=3, resolutions=(64, 96))
 LABELS = ("cat", "dog", "owl")

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from sartor.specializer.accuracy.fit import fit_ridge
 from sartor.specializer.checkpoint import Checkpoint, load_supernet, save_supernet
 from sartor.specializer.cli.train import _regions
 from sartor.specializer.description import read_description
@@ -36,6 +35,7 @@ from sartor.tables.errors import CheckpointError, FormatError, UnknownNameError
 from .made_up_tables import made_up_table, plain_us
 from .test_specialization import CHOICE
 from .torch_tools import draw_images, random_images, random_supernet
+from .toy import fit_ridge
 
 LABELS = ("cat", "dog", "owl")
 SMALL_ONES: list[SupernetSpec] = [

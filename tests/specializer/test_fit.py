@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from sartor.specializer.accuracy.fit import fit_ridge, kendall_tau
+from sartor.specializer.accuracy.fit import kendall_tau
 from sartor.specializer.space import Population
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
 from sartor.tables.errors import FormatError
 
-from .toy import random_predictor, space_of
+from .toy import fit_ridge, random_predictor, space_of
 
 SPACE = space_of(2, ((3, 3, 3, 3), 2), ((3, 3, 3), 1))
 

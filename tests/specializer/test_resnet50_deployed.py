@@ -11,7 +11,6 @@ from ai_edge_litert.interpreter import Interpreter
 
 from sartor.profiler.writers.onnx import onnx_bytes
 from sartor.profiler.writers.tflite import tflite_bytes
-from sartor.specializer.accuracy.fit import fit_ridge
 from sartor.specializer.calibration_set import calibration_batches, contact_sheet
 from sartor.specializer.checkpoint import Checkpoint, save_supernet
 from sartor.specializer.cost import compile_cost
@@ -33,7 +32,7 @@ from ..profiler.test_writers_dtypes import optimised
 from .chain import random_image
 from .made_up_tables import made_up_table, plain_us
 from .torch_tools import random_images, random_supernet, relative_difference
-from .toy import random_predictor
+from .toy import fit_ridge, random_predictor
 
 SPEC = ResNet50(0.25, 10, (64, 97))
 TOLERANCE = 1e-5

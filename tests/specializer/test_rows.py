@@ -23,6 +23,7 @@ from sartor.tables.kinds import is_block, multiply_adds
 
 from ..tables.public_files import yaml_of
 from .chain import BUDGET_MS, LABELS, SPEC, Chain, Finished, sartor
+from .toy import fit_ridge
 
 BRIEFLY = ("--passes", 1, "--most-passes", 1, "--networks", 3, "--force")
 BLOCK = "mbconv/16x8x8/expand=48,kernel=5,out=16,se=16,skip=1,stride=1/hswish/float32"
@@ -201,7 +202,6 @@ def test_the_note10_is_specialized_for(data_folder: Path, tmp_path: Path) -> Non
 
     No weights of it are at hand, so random ones are specialized.
     """
-    from sartor.specializer.accuracy.fit import fit_ridge
     from sartor.specializer.calibration_set import contact_sheet
     from sartor.specializer.checkpoint import Checkpoint, save_supernet
 

@@ -8,9 +8,12 @@ from itertools import accumulate, pairwise, product
 
 import hypothesis.strategies as st
 import numpy as np
+from numpy.typing import NDArray
 
 from sartor.specializer.accuracy.features import feature_starts
+from sartor.specializer.accuracy.fit import Fit, fit
 from sartor.specializer.accuracy.predictor import Layer, MlpPredictor
+from sartor.specializer.accuracy.ridge import train_ridge
 from sartor.specializer.cost import CostTensor
 from sartor.specializer.search.problem import Cost, Limit
 from sartor.specializer.space import ABSENT, Population, SearchSpace, Slot, SubNetwork
@@ -136,3 +139,13 @@ def random_predictor(
 def latency(cost: Cost, most_ms: float) -> Limit:
     """A limit on what counts as latency."""
     return Limit("latency", "ms", cost, most_ms)
+
+
+def fit_ridge(
+    space: SearchSpace,
+    population: Population,
+    accuracies: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> Fit[MlpPredictor]:
+    """Fit the plainest of predictors."""
+    return fit(train_ridge, space, population, accuracies, rng)
