@@ -16,6 +16,7 @@ SartorError                      the command line prints it without a traceback 
 │   │   ├── HostKeyError         it cannot show that it is the one that was meant
 │   │   └── NotAuthorizedError   it does not let us in
 │   ├── ConnectionLostError      there was a connection, and it broke
+│   ├── DeviceRestartedError     it was switched off and on, and nothing runs any more
 │   ├── DeviceTimeoutError       no answer in time
 │   ├── DeviceBusyError          another process is timing on it
 │   ├── DeviceDisturbedError     it is too hot or too busy to be timed
@@ -132,6 +133,10 @@ class NotAuthorizedError(DeviceUnreachableError):
 
 class ConnectionLostError(DeviceError):
     """There was a connection to the device, and it broke; what was asked may have been done."""
+
+
+class DeviceRestartedError(DeviceError):
+    """The device was started anew meanwhile, so that nothing of ours runs there any more."""
 
 
 class DeviceTimeoutError(DeviceError):
