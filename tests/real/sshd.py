@@ -63,7 +63,9 @@ def why_no_sshd() -> str:
 def _is_mighty() -> bool:
     """Tell whether we may make accounts and processes that nobody else sees."""
     argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "true"]
-    return os.getuid() == 0 and subprocess.run(argv, capture_output=True, check=False).returncode == 0
+    return (
+        os.getuid() == 0 and subprocess.run(argv, capture_output=True, check=False).returncode == 0
+    )
 
 
 @dataclass
