@@ -85,7 +85,9 @@ class Cable:
                 self._ends |= {near, far}
             for source, target, way in ((near, far, "to device"), (far, near, "from device")):
                 source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                threading.Thread(target=self._carry, args=[source, target, way], daemon=True).start()
+                threading.Thread(
+                    target=self._carry, args=[source, target, way], daemon=True
+                ).start()
 
     def _carry(self, source: socket.socket, target: socket.socket, way: _Way) -> None:
         with suppress(OSError):
