@@ -1,0 +1,1 @@
+"""Real things at the other end: servers, links, boards."""
