@@ -1,1 +1,0 @@
-"""Real things at the other end: servers, links, boards."""

@@ -22,8 +22,8 @@ from pathlib import Path
 import pytest
 
 from . import enter
+from .apt import NoDebianError, unpack
 from .cache import cached
-from .debian import NoDebianError, unpack
 
 _SUITE = "bookworm"
 _PACKAGES = (
