@@ -19,7 +19,7 @@ from ...tables.errors import FormatError
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SIGNALLED = range(129, 193)
 # The program gets a session of its own, so that it can be killed with all that it started. The
-# first shell lives beside it: when adbd hangs up because the connection broke, it kills the program.
+# first shell lives beside it: when adbd hangs up, because the connection broke, it kills that.
 # A shell that cannot start a program leaves by its trap; one that becomes the program has none.
 _INNER = """\
 command -v -- "$1" >/dev/null || {{ echo {sign} missing; exit 127; }}

@@ -20,10 +20,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from .apt import unpack
 from .cable import Cable
-from .debian import unpack
-from .kept import kept
+from .cache import cached
 
+_SUITE = "trixie"
 _PACKAGES = ("adbd", "libc6", "mksh", "toybox")
 _HERE = Path(__file__).parent
 _PORT = 5555
@@ -51,10 +52,10 @@ def phone_root(architecture: str = "amd64") -> Path:
     """Return the root folder of a phone, shared by all: nothing in it may be changed."""
 
     def build(folder: Path) -> None:
-        root, state = folder / "root", folder / "apt"
-        root.mkdir()
-        unpack(_PACKAGES, architecture, root, state)
-        shutil.rmtree(state)
+        root = folder / "root"
+        (root / "usr" / "lib64").mkdir(parents=True)
+        (root / "lib64").symlink_to("usr/lib64")
+        unpack(root, architecture, _SUITE, _PACKAGES)
         for name in ("data", "dev", "proc", "sys", "system/bin", "vendor/bin", "vendor/etc"):
             (root / name).mkdir(parents=True, exist_ok=True)
         toybox = [str(root / "usr/bin/toybox")]
@@ -70,7 +71,7 @@ def phone_root(architecture: str = "amd64") -> Path:
         for name in ("passwd", "group"):
             (root / "etc" / name).write_text(_USERS[name])
 
-    return kept(f"adbd-{architecture}-2", build) / "root"
+    return cached(f"adbd-{architecture}-3", build) / "root"
 
 
 class Phone:
@@ -152,8 +153,7 @@ class Phone:
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         deadline = time.monotonic() + _STARTS_WITHIN_S
         while not (words := children.read_text().split()):
-            assert time.monotonic() < deadline and self._process.poll() is None, self.log
-            time.sleep(0.01)
+            self._may_still_come(deadline)
         self._init = int(words[0])
 
     def _await(self) -> None:
@@ -161,8 +161,12 @@ class Phone:
         deadline = time.monotonic() + _STARTS_WITHIN_S
         listening = f":{_PORT:04X} "
         while listening not in Path(f"/proc/{self._init}/net/tcp6").read_text():
-            assert time.monotonic() < deadline and self._process.poll() is None, self.log
-            time.sleep(0.01)
+            self._may_still_come(deadline)
+
+    def _may_still_come(self, deadline: float) -> None:
+        assert self._process.poll() is None, self.log
+        assert time.monotonic() < deadline, self.log
+        time.sleep(0.01)
 
     def _stop(self) -> None:
         assert self._process.stdin is not None
@@ -231,14 +235,10 @@ class AdbServer:
             start_new_session=True,
         )
         deadline = time.monotonic() + _STARTS_WITHIN_S
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=10).close()
-            except ConnectionRefusedError:
+        with socket.socket() as client:
+            while client.connect_ex(("127.0.0.1", self.port)):
                 assert time.monotonic() < deadline, (self._folder / "server.log").read_text()
                 time.sleep(0.01)
-            else:
-                return
 
     def stop(self) -> None:
         """Kill it."""
