@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...devices.device import Device
 from ...devices.interpreted import Interpreted
-from ...tables.errors import DeviceError, FormatError, RuntimeMissingError
+from ...tables.errors import CommandFailedError, DeviceError, FormatError, RuntimeMissingError
 from ..reservation import reserved
 from .interpreters import Interpreter, choose_interpreter
 from .orders import DamagedError, Workplace
@@ -93,9 +93,13 @@ def _trouble(place: Workplace, prepared: Prepared, recipe: Recipe) -> str:
     """Tell what is wrong with an environment that is there, or nothing."""
     try:
         place.order("check", key=prepared.key, wheels=len(prepared.parts))
-    except DamagedError as error:
+    except (DamagedError, CommandFailedError) as error:
         return str(error)
-    return import_runtime(place.device, str(prepared.python), recipe)
+    return _import(place.device, str(prepared.python), recipe)
+
+
+def _import(device: Device, python: str, recipe: Recipe) -> str:
+    return import_runtime(device, python, recipe.module, dict(recipe.pins))
 
 
 def _put(
@@ -117,7 +121,7 @@ def _put(
     try:
         place.order("make", key=prepared.key, wheels=listed)
         made = prepared.folder / f"{prepared.key}.part" / "bin" / "python"
-        if trouble := import_runtime(place.device, str(made), recipe):
+        if trouble := _import(place.device, str(made), recipe):
             raise RuntimeMissingError(trouble)
     except (DamagedError, RuntimeMissingError):
         with suppress(DeviceError):

@@ -7,7 +7,7 @@ import struct
 import sys
 
 # What the agent and what installs wheels import, and a minimal Python may lack.
-_NEEDED = ("base64", "ctypes", "fcntl", "hashlib", "shutil", "zipfile", "zlib")
+_NEEDED = ("base64", "csv", "ctypes", "email", "fcntl", "hashlib", "shutil", "zipfile", "zlib")
 
 
 def _lacks(name):  # noqa: ANN001, ANN202 (it may be an old Python)

@@ -114,6 +114,11 @@ _BY_HAND = {
 }
 
 
+def can_prepare(runtime: str) -> bool:
+    """Whether a runtime is one that Sartor puts on devices."""
+    return any(recipe.runtime == runtime for recipe in RECIPES)
+
+
 def recipes_of(runtime: str) -> tuple[Recipe, ...]:
     """Return all recipes of a runtime.
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from ...devices.device import Completed, Device
-from .recipes import Recipe
+from ...tables.errors import CommandFailedError
 
 _TIMEOUT_S = 300
 _SHOWN = 300
@@ -28,18 +28,26 @@ _PACKAGES = {
 }
 
 
-def import_runtime(device: Device, python: str, recipe: Recipe) -> str:
+def import_runtime(device: Device, python: str, module: str, versions: Mapping[str, str]) -> str:
     """Import a runtime by a Python on a device; tell what is wrong, or nothing.
+
+    Args:
+        device: to do it on.
+        python: that was put there.
+        module: of the runtime.
+        versions: of distributions that this has to find, by name.
 
     Raises:
         DeviceError: the device does not answer.
     """
-    names = [name for name, _ in recipe.pins]
-    done = device.run([python, "-I", "-c", _SCRIPT, recipe.module, *names], _TIMEOUT_S)
+    try:
+        done = device.run([python, "-I", "-c", _SCRIPT, module, *versions], _TIMEOUT_S)
+    except CommandFailedError as error:
+        return f"the Python that it was put there for is gone: {error}"
     if done.exit_code:
         return _explained(done, device.name, python)
-    if _versions(done.stdout) != dict(recipe.pins):
-        return f"{python} on {device.name} imports other versions than were put there"
+    if _versions(done.stdout) != dict(versions):
+        return f"{python} on {device.name} finds other versions than were put there"
     return ""
 
 
