@@ -7,11 +7,16 @@ from pathlib import Path
 from ..devices.archive import Archive, temporary_file
 from ..devices.device import Device
 
-__all__ = ["AGENT", "AGENT_PACKAGE", "push_archive", "temporary_file"]
+__all__ = ["AGENT", "AGENT_PACKAGE", "agent_sha256", "push_archive", "temporary_file"]
 
 AGENT_PACKAGE = "sartor_agent"
 
 AGENT = Archive(AGENT_PACKAGE, Path(__file__).parent / "agent")
+
+
+def agent_sha256() -> str:
+    """Return the hash of the agent's archive, in hexadecimal digits."""
+    return AGENT.digest
 
 
 def push_archive(device: Device) -> str:
