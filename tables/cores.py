@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from .errors import FormatError
 
 _TEXT = re.compile(r"[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*")
-_MOST = 1 << 12
+MOST_CORES = 1 << 12
 """Cores are numbered below it; the kernel itself stops at 8192, and nobody times on so many."""
 
 
@@ -18,13 +18,13 @@ def parse_cores(text: str) -> tuple[int, ...]:
     Raises:
         FormatError: it is no such list, or a range ends before it begins.
     """
-    if len(text) > 5 * _MOST or _TEXT.fullmatch(text) is None:
+    if len(text) > 5 * MOST_CORES or _TEXT.fullmatch(text) is None:
         raise FormatError(f"{text[:100]!r} is no list of cores such as 4-7 or 0,2")
     found: set[int] = set()
     for part in text.split(","):
         first, _, last = part.partition("-")
         cores = range(int(first), int(last or first) + 1)
-        if not cores or cores.stop > _MOST:
+        if not cores or cores.stop > MOST_CORES:
             raise FormatError(f"{part} in the list of cores {text[:100]} is no range of cores")
         found.update(cores)
     return tuple(sorted(found))
