@@ -73,21 +73,30 @@ class DeviceFacts:
             own["clusters"] = "; ".join(map(str, self.clusters))
         return tuple(sorted((own | dict(self.special) | dict(self.distributions)).items()))
 
-    def choose_cores(self, text: str) -> tuple[int, ...]:
-        """Return the cores that a user means by ``big``, ``mid``, ``little`` or a list.
-
-        Raises:
-            CoresError: the device has no such cores.
-            FormatError: the text is neither.
-        """
-        return choose_cores(self.clusters, self.cores, text)
-
 
 def read_facts(device: Device) -> DeviceFacts:
     """Ask a device what it is, in one round trip; DeviceError when it does not say."""
     python = f"{shlex.quote(device.python)} -c {shlex.quote(_ASK_PYTHON)}"
     about = (kind.about for kind in KINDS)
     return parse_facts(ask(device, ABOUT, Question(programs=(("python", python),)), *about))
+
+
+def find_cores(device: Device, text: str) -> tuple[int, ...]:
+    """Return the cores of a device that a user means by ``big``, ``mid``, ``little`` or a list.
+
+    Args:
+        device: to ask, unless the text is empty.
+        text: as ``--cores`` has it; empty for no cores in particular, which gives none.
+
+    Raises:
+        CoresError: the device has no such cores.
+        FormatError: the text is neither.
+        DeviceError: the device is gone.
+    """
+    if not text:
+        return ()
+    facts = read_facts(device)
+    return choose_cores(device.name, facts.clusters, facts.cores, text)
 
 
 def parse_facts(answer: Answer) -> DeviceFacts:

@@ -74,10 +74,13 @@ def read_clusters(answer: Answer) -> tuple[Cluster, ...]:
     return tuple(sorted(clusters, key=lambda one: (one.capacity, one.top_mhz, one.part, one.cores)))
 
 
-def choose_cores(clusters: Sequence[Cluster], cores: int, text: str) -> tuple[int, ...]:
+def choose_cores(
+    device: str, clusters: Sequence[Cluster], cores: int, text: str
+) -> tuple[int, ...]:
     """Return the cores that a user means.
 
     Args:
+        device: its name, for complaints.
         clusters: of the device, the slowest first.
         cores: that the device has.
         text: ``big`` for the fastest cluster, ``little`` for the slowest, ``mid`` for all between
@@ -94,7 +97,7 @@ def choose_cores(clusters: Sequence[Cluster], cores: int, text: str) -> tuple[in
         if not chosen:
             kinds = f"{len(clusters)} kinds of cores" if len(clusters) > 1 else "one kind of cores"
             raise CoresError(
-                f"it has no {text} cores: it has {kinds} ({_listed(clusters) or 'unknown'}); "
+                f"{device} has no {text} cores: it has {kinds} ({_listed(clusters) or 'unknown'}); "
                 "name some of them, such as --cores 0-1"
             )
         return chosen
@@ -104,7 +107,8 @@ def choose_cores(clusters: Sequence[Cluster], cores: int, text: str) -> tuple[in
         raise FormatError(f"{error}; --cores takes big, mid, little, or such a list") from error
     if missing := set(asked) - set(known):
         raise CoresError(
-            f"it has no core {cores_text(missing)}; it has {_listed(clusters) or cores_text(known)}"
+            f"{device} has no core {cores_text(missing)}; "
+            f"it has {_listed(clusters) or cores_text(known)}"
         )
     return asked
 
