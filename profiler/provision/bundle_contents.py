@@ -68,7 +68,7 @@ PYTHONHOME=$H PYTHONNOUSERSITE=1 HOME=$H LC_ALL=C.UTF-8 SARTOR_BUNDLE_RUN=$H/${{
 exec "$H/lib/{loader}" --library-path "$H/lib" --argv0 "$H/bin/python3" "$H/bin/python3" "$@"
 """
 
-_SITE = '''"""Programs that Python starts by its own name are to be started as it was: by ``run``."""
+_SITE = '''"""What Python starts by its own name is started as it was itself: by ``run``."""
 
 import os
 import sys
@@ -123,7 +123,7 @@ def _of_package(source: Source, files: DebianFiles, recipe: Recipe) -> Iterator[
     wanted = {*_LIBRARIES.get(source.name, ()), *((loader,) if source.name == "libc6" else ())}
     python = f"python{recipe.python}"
     for path in files:
-        folder, name = posixpath.split(path)
+        name = posixpath.basename(path)
         if name in wanted:
             yield f"lib/{name}", Entry(files.read(path), executable=name == loader)
         elif path == f"/usr/share/doc/{source.name}/copyright":

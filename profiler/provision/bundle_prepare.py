@@ -2,7 +2,8 @@
 
 It travels in pieces. A connection that breaks costs one piece: whoever tries again finds those
 that arrived, by their SHA-256. The tools of the device that this takes are those of Android's
-toybox, or any other's: ``sh``, ``mkdir``, ``sha256sum``, ``cat``, ``gzip``, ``tar``, ``mv``, ``rm``.
+toybox, or any other's: ``sh``, ``mkdir``, ``sha256sum``, ``cat``, ``gzip``, ``tar``, ``mv`` and
+``rm``.
 
 It has to lie where programs may be run from. On Android that is ``/data/local/tmp`` for what comes
 over ADB: SELinux lets the shell execute what the shell put there, while ``/sdcard`` is mounted
