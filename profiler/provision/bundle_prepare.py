@@ -2,7 +2,7 @@
 
 It travels in pieces. A connection that breaks costs one piece: whoever tries again finds those
 that arrived, by their SHA-256. The tools of the device that this takes are those of Android's
-toybox, or any other's: ``sh``, ``mkdir``, ``sha256sum``, ``cat``, ``gzip``, ``tar``, ``mv`` and
+toybox, or any other's: ``sh``, ``mkdir``, ``sha256sum``, ``cat``, ``zcat``, ``tar``, ``mv`` and
 ``rm``.
 
 It has to lie where programs may be run from. On Android that is ``/data/local/tmp`` for what comes
@@ -42,7 +42,9 @@ set -e
 folder=$1 aside=$2
 shift 2
 mkdir -p "$aside"
-cat "$@" | gzip -dc | tar -xf - -C "$aside"
+unpack=zcat
+command -v zcat >/dev/null || unpack="gzip -dc"
+cat "$@" | $unpack | tar -xf - -C "$aside"
 test -f "$aside/{MANIFEST}"
 # What begins with #!/system/bin/sh starts on Android only.
 test -x /system/bin/sh || mv "$aside/run-linux" "$aside/run"
@@ -184,7 +186,7 @@ def _unpack(device: Device, prepared: Prepared, pieces: Sequence[PurePosixPath])
         raise CommandFailedError(
             f"{device.name} cannot unpack the bundle in {prepared.folder}: "
             f"{done.stderr.strip()[-_MOST_SAID:] or f'status {done.exit_code}'}; it takes about "
-            "130 MB there, and sh, cat, gzip and tar"
+            "130 MB there, and sh, cat, zcat and tar"
         )
 
 
