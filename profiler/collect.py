@@ -144,7 +144,8 @@ def _alone(
     tell: Callable[[str], None],
 ) -> Iterator[Health]:
     """Have a device and a table for ourselves; give the device's health at the beginning."""
-    with reserved(device, patience_s, tell):
+    native = find_runtime(condition.runtime).native
+    with reserved(device, patience_s, tell, native=native):
         health = wait_until_quiet(device, patience_s, tell)
         store.create(table, identify(device, condition))
         with store.lease(table):

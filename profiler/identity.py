@@ -7,8 +7,8 @@ from importlib import metadata
 
 from ..devices.device import Device
 from ..tables.provenance import Condition, Provenance
+from .runner import make_runner
 from .runtimes import find_runtime
-from .session import AgentSession
 
 
 def identify(device: Device, condition: Condition) -> Provenance:
@@ -21,7 +21,7 @@ def identify(device: Device, condition: Condition) -> Provenance:
     runtime = find_runtime(condition.runtime)
     runtime.check_options(condition.options)
     runtime.check_dtype(condition.dtype)
-    with AgentSession(device, runtime, condition.threads, condition.options) as session:
+    with make_runner(device, runtime, condition.threads, condition.options) as session:
         hello = session.hello
     return Provenance(
         device=device.name,

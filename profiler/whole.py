@@ -26,7 +26,7 @@ from .messages import MeasureJob, Refusal
 from .model_profile import ModelProfile, PieceLatency
 from .reference import reference_graph
 from .reservation import reserved
-from .session import AgentSession
+from .runner import make_runner
 
 _WHOLE = "the whole"
 
@@ -60,7 +60,7 @@ def measure_model(
         DeviceError: the device is gone.
     """
     started = time.monotonic()
-    with reserved(device):
+    with reserved(device, native=model.runtime.native):
         health_before = device.health()
         with _named(model):
             content, cut = _opened(model, shapes)
@@ -162,7 +162,7 @@ def _opened(
 
 def _try_out(device: Device, model: ModelFile, content: bytes, threads: int) -> str:
     """Make sure that the device runs a model at all; return the runtime's version."""
-    with AgentSession(device, model.runtime, threads) as session:
+    with make_runner(device, model.runtime, threads) as session:
         try:
             ((answer,),) = session.measure([MeasureJob((session.place(content),), 0, 0)])
         except (AgentError, DeviceTimeoutError) as error:
