@@ -147,7 +147,8 @@ def _alone(
     wait: Callable[[], Health],
 ) -> Iterator[Health]:
     """Have a device and a table for ourselves; give the device's health at the beginning."""
-    with reserved(device, patience_s, tell):
+    native = find_runtime(condition.runtime).native
+    with reserved(device, patience_s, tell, native=native):
         health = wait()
         store.create(table, identify(device, condition))
         with store.lease(table):

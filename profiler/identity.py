@@ -10,8 +10,8 @@ from ..tables.cores import cores_text
 from ..tables.provenance import Condition, Provenance
 from .archive import agent_sha256
 from .provision.using import prepared_in_use
+from .runner import make_runner
 from .runtimes import find_runtime
-from .session import AgentSession
 
 
 def identify(device: Device, condition: Condition) -> Provenance:
@@ -25,7 +25,7 @@ def identify(device: Device, condition: Condition) -> Provenance:
     runtime = find_runtime(condition.runtime)
     runtime.check_options(condition.options)
     runtime.check_dtype(condition.dtype)
-    with AgentSession(
+    with make_runner(
         device, runtime, condition.threads, condition.options, condition.pinned
     ) as session:
         hello = session.hello
@@ -42,14 +42,14 @@ def identify(device: Device, condition: Condition) -> Provenance:
     )
 
 
-def _facts(
-    device: Device, runtime: str, affinity: tuple[int, ...]
-) -> tuple[tuple[str, str], ...]:
+def _facts(device: Device, runtime: str, affinity: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
     """Return what a device is, what of ours runs there, and on which cores, by name."""
     prepared = prepared_in_use(device, runtime)
     ours = {"affinity": cores_text(affinity), "agent_sha256": agent_sha256()}
     return tuple(
-        sorted((dict(device.facts().pairs) | ours | dict(prepared.pairs if prepared else ())).items())
+        sorted(
+            (dict(device.facts().pairs) | ours | dict(prepared.pairs if prepared else ())).items()
+        )
     )
 
 

@@ -19,8 +19,8 @@ from ..tables.health import BatchHealth
 from ..tables.measurement import Window
 from .batches import VISITS, Batch, Item, Key
 from .messages import MeasureJob, Refusal, Timing
+from .runner import Runner, make_runner
 from .runtimes import Runtime
-from .session import AgentSession
 from .vitals import between
 
 _WINDOW_MS = 8
@@ -132,7 +132,7 @@ class Interleaving(Generic[Key]):
         self._stillborn += 1
         try:
             with (
-                AgentSession(
+                make_runner(
                     self.device, self.runtime, self.threads, self.options, self.cores
                 ) as session,
                 ThreadPoolExecutor(1) as writer,
@@ -149,7 +149,7 @@ class Interleaving(Generic[Key]):
 
     def _measure(
         self,
-        session: AgentSession,
+        session: Runner,
         writer: ThreadPoolExecutor,
         waiting: deque[Batch[Key]],
         pass_index: int,
@@ -188,7 +188,7 @@ class Interleaving(Generic[Key]):
         return True
 
     def _jobs(
-        self, session: AgentSession, writer: ThreadPoolExecutor, order: Sequence[Batch[Key]]
+        self, session: Runner, writer: ThreadPoolExecutor, order: Sequence[Batch[Key]]
     ) -> Iterator[MeasureJob]:
         """Yield two jobs a batch, the reference model's and its own.
 

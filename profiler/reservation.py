@@ -10,6 +10,7 @@ from ..tables.errors import AgentError, DeviceBusyError, DeviceError
 from ..tables.owner import Owner
 from .archive import AGENT_PACKAGE, push_archive
 from .events import read_event, shown
+from .shell_lock import shell_lock_argv
 
 _ANSWER_TIMEOUT_S = 60
 
@@ -25,6 +26,8 @@ def reserved(
     device: Device,
     patience_s: float | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    *,
+    native: bool = False,
 ) -> Iterator[None]:
     """Keep a device for oneself while the block runs, whatever else fills or times what.
 
@@ -37,17 +40,21 @@ def reserved(
         device: to be alone on.
         patience_s: how long to wait for others, in seconds; None not to wait.
         tell: is called with who is being waited for.
+        native: whether the device need not have a Python: then its shell holds the lock.
 
     Raises:
         DeviceBusyError: another process is timing on it.
         DeviceError: it cannot be reserved, or is gone.
     """
     patience_s = patience_s or 0.0
-    archive, called = push_archive(device), f"the lock of {device.name}"
-    arguments = (str(device.root / "device"), this_process(), f"{patience_s:g}")
-    stream = device.open_stream(
-        [device.python, "-m", f"{AGENT_PACKAGE}.lock", *arguments], {"PYTHONPATH": archive}
-    )
+    called, lock = f"the lock of {device.name}", str(device.root / "device")
+    if native:
+        stream = device.open_stream(shell_lock_argv(lock, this_process(), patience_s), {})
+    else:
+        archive, arguments = push_archive(device), (lock, this_process(), f"{patience_s:g}")
+        stream = device.open_stream(
+            [device.python, "-m", f"{AGENT_PACKAGE}.lock", *arguments], {"PYTHONPATH": archive}
+        )
     try:
         _await(stream, called, device, patience_s, tell)
         yield

@@ -27,7 +27,7 @@ from .messages import MeasureJob, Refusal
 from .model_profile import ModelProfile, PieceLatency
 from .reference import reference_graph
 from .reservation import reserved
-from .session import AgentSession
+from .runner import make_runner
 
 _WHOLE = "the whole"
 
@@ -65,7 +65,7 @@ def measure_model(
         DeviceError: the device is gone.
     """
     started = time.monotonic()
-    with reserved(device):
+    with reserved(device, native=model.runtime.native):
         health_before = device.health().seen_from(cores, gpu=False)
         with _named(model):
             content, cut = _opened(model, shapes)
@@ -171,7 +171,7 @@ def _try_out(
     device: Device, model: ModelFile, content: bytes, threads: int, cores: tuple[int, ...]
 ) -> str:
     """Make sure that the device runs a model at all; return the runtime's version."""
-    with AgentSession(device, model.runtime, threads, cores=cores) as session:
+    with make_runner(device, model.runtime, threads, cores=cores) as session:
         try:
             ((answer,),) = session.measure([MeasureJob((session.place(content),), 0, 0)])
         except (AgentError, DeviceTimeoutError) as error:
