@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -131,15 +132,21 @@ class Attachment:
             f"{self._device.name} sent something that no relay says: {error}"
         )
 
-    def drop(self) -> None:
-        """Break the connection off."""
-        with suppress(DeviceError):
-            self._stream.kill()
-
     def close(self) -> None:
-        """Clear the connection away."""
+        """Clear away a connection over which all has been said."""
         with suppress(DeviceError):
-            self._stream.close(1.0)
+            self._stream.close()
+
+    def abandon(self) -> None:
+        """Clear away a connection that broke, or that may be stuck, without waiting for it."""
+        threading.Thread(target=self._abandon, args=(self._stream,), daemon=True).start()
+
+    @staticmethod
+    def _abandon(stream: Stream) -> None:
+        with suppress(DeviceError):
+            stream.kill()
+        with suppress(DeviceError):
+            stream.close(1.0)
 
     def _shake_hands(self, request: str) -> tuple[str, int]:
         """Open the stream and come to where frames are exchanged."""
@@ -152,17 +159,13 @@ class Attachment:
                 self._stream.send_line(request)
             return self._answer()
         except (FrameError, IndexError, TypeError) as error:
-            self._part()
+            self.abandon()
             raise self.nonsense(error) from error
         except _SilentError:
             raise
         except DeviceError:
-            self._part()
+            self.abandon()
             raise
-
-    def _part(self) -> None:
-        self.drop()
-        self.close()
 
     def _answer(self) -> tuple[str, int]:
         while (said := self.read(_START_S)) is not None:

@@ -237,14 +237,14 @@ class LastingStream:
             self._attachment, self._away_since = None, time.monotonic()
             self._changed.notify_all()
             over = self._ledger.leaving
-        attachment.drop()
-        attachment.close()
-        if over:
+        if over and lost is None:
+            attachment.close()
             return None
-        return lost or ConnectionLostError(f"{self._device.name} has hung up")
+        attachment.abandon()
+        return None if over else lost or ConnectionLostError(f"{self._device.name} has hung up")
 
     def _talk(self, attachment: Attachment) -> None:
-        """Say over one connection what is to be said."""
+        """Say over one connection what is to be said; who listens notices when it breaks."""
         told = Told(attachment.arrived)
         with suppress(DeviceError):
             while not told.all:
@@ -255,8 +255,6 @@ class LastingStream:
                         self._changed.wait(told.idle_s)
                 for kind, values in due:
                     attachment.send(kind, *values)
-        if not told.all:
-            attachment.drop()  # which wakes who listens
 
     def _end_without_relay(self, error: NotThereError) -> None:
         """Do as the program does that has lost its relay."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from ..devices.archive import Archive, temporary_file
 from ..devices.device import Device
+from ..tables.errors import AgentError
 
-__all__ = ["AGENT", "AGENT_PACKAGE", "agent_sha256", "push_archive", "temporary_file"]
+__all__ = ["AGENT", "AGENT_PACKAGE", "agent_sha256", "temporary_file", "with_archive"]
+
+Result = TypeVar("Result")
 
 AGENT_PACKAGE = "sartor_agent"
 
@@ -19,8 +24,19 @@ def agent_sha256() -> str:
     return AGENT.digest
 
 
-def push_archive(device: Device) -> str:
-    """Put the agent's archive on a device unless it is there, whole; return its path."""
-    if not AGENT.is_on(device):
-        AGENT.push(device)
-    return str(AGENT.path(device))
+def with_archive(device: Device, act: Callable[[], Result]) -> Result:
+    """Do what runs an agent, and put the archive on the device if it fails for want of it.
+
+    To try first is one round trip less than to ask first, wherever the archive is there already.
+
+    Args:
+        device: that the archive is to be on.
+        act: runs an agent, and raises AgentError when that says nothing.
+    """
+    try:
+        return act()
+    except AgentError:
+        if AGENT.is_on(device):
+            raise
+    AGENT.push(device)
+    return act()

@@ -14,8 +14,9 @@ import re
 import secrets
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import datetime, timezone
 from types import TracebackType
 
 from ...devices.device import Device
@@ -105,8 +106,11 @@ class BenchmarkSession:
     ) -> None:
         self._cleanup.close()
 
-    def place(self, model: bytes) -> str:
-        """Put a model on the device; return the name by which jobs refer to it."""
+    def place(self, models: Sequence[bytes]) -> tuple[str, ...]:
+        """Put models on the device; return the names by which jobs refer to them."""
+        return tuple(map(self._place, models))
+
+    def _place(self, model: bytes) -> str:
         name = f"{next(self._models)}{self._runtime.suffix}"
         with temporary_file(model) as path:
             self._device.push(path, self._folder / name)
@@ -132,6 +136,7 @@ class BenchmarkSession:
             warmup_seconds=job.warmup_ms / 1e3,
             most_seconds=_MOST_SECONDS,
         )
+        started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         began = time.monotonic()
         report = self._run_script(job.models, _REPEATS, schedule)
         self.busy_ms += 1e3 * (time.monotonic() - began)
@@ -141,9 +146,9 @@ class BenchmarkSession:
         if not (job.keep or job.reuse):
             names = [str(self._folder / name) for name in job.models]
             self._device.run(["rm", "-f", *names], _COMMAND_TIMEOUT_S)
-        return tuple(self._answer(each, report.began_at) for each in runs)
+        return tuple(self._answer(each, started_at) for each in runs)
 
-    def _answer(self, runs: tuple[Ran, ...], began_at: str) -> Timing | Refusal:
+    def _answer(self, runs: tuple[Ran, ...], started_at: str) -> Timing | Refusal:
         """Make a window of several runs on one model, or tell why there is none."""
         samples_us = []
         for run in runs:
@@ -157,7 +162,7 @@ class BenchmarkSession:
                 return Refusal(f"what {NAME} printed makes no sense: {error}")
         if not all(sample_us > 0 for sample_us in samples_us):
             return Refusal(f"it is faster than {NAME} can tell: its clock shows whole microseconds")
-        return Timing(tuple(samples_us), 0, began_at)
+        return Timing(tuple(samples_us), 0, started_at)
 
     def _run_script(self, models: Iterable[str], repeats: int, schedule: Schedule) -> Report:
         names = tuple(models)

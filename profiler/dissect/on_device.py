@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...devices.device import Device
 from ...tables.errors import ModelFileError, OutputError
-from ..archive import AGENT_PACKAGE
+from ..archive import AGENT, AGENT_PACKAGE
 from .onnx import Observed, cut_onnx, fed_inputs, with_all_outputs
 from .pieces import Piece
 

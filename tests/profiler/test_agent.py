@@ -23,7 +23,6 @@ def run_agent(tmp_path: Path, *, packages: Path | None = None) -> list[dict[str,
     """Start the pushed archive with no job, and return its events."""
     archive = tmp_path / "agent.zip"
     archive.write_bytes(AGENT.content)
-    (tmp_path / "work").mkdir()
     found = os.pathsep.join(str(path) for path in (archive, packages) if path)
     arguments = ("onnxruntime", "1", str(tmp_path / "work"), str(tmp_path / "agent"), "me", "0")
     done = subprocess.run(

@@ -26,7 +26,7 @@ def test_an_agent_on_a_phone_measures_two_operators(handset: AdbDevice) -> None:
         for kernel in (1, 3):
             builder = GraphBuilder(f"k{kernel}", (16, 14, 14))
             builder.add("c", "conv2d", builder.input, kernel=kernel, out=16, stride=1)
-            models.append(session.place(runtime.write(builder.graph())))
+            models += session.place([runtime.write(builder.graph())])
         (small, large) = next(iter(session.measure([MeasureJob(tuple(models))])))
     assert isinstance(small, Timing) and isinstance(large, Timing)
     print(small.samples_us[:5], large.samples_us[:5])
