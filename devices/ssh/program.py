@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import select
 import shlex
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from paramiko import SSHException
 
-from ...tables.errors import CommandFailedError, DeviceError, DeviceTimeoutError
+from ...tables.errors import CommandFailedError, DeviceError, DeviceTimeoutError, FormatError
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -23,6 +24,7 @@ _BLOCK_BYTES = 1 << 16
 _MOST_NOISE_BYTES = 1 << 16
 _LONGEST_COMMAND_BYTES = 128 * 1024 - 1  # of the argument by which sshd hands it to a shell
 _LAST_WORDS_BYTES = 2000
+_MOST_TAKES = 100
 
 # Says on both outputs where the program's own begin, because shells greet, and by which number it
 # can be killed. sshd has made a session, and with it a process group, for the shell that it runs;
@@ -39,7 +41,8 @@ echo "$m ${w:-$$}"
 [ -z "$w" ] || exit 127
 exec "$@"
 """
-_KILL = 'kill -KILL -- "-$1" 2> /dev/null || kill -KILL "$1"'
+_KILL = 'kill -s KILL -- "-$1" || kill -9 "-$1" || kill -9 "$1"'  # not all shells take the first
+_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _WHY_NOT = {b"missing": "No such file or directory", b"denied": "Permission denied"}
 
 
@@ -56,7 +59,13 @@ def command_line(
 
     Raises:
         CommandFailedError: it is too long.
+        FormatError: it holds what no program can be told.
     """
+    if any("\0" in word for word in (*argv, *environment.values())):
+        raise FormatError(f"an argument of {argv[0]!r} has a NUL in it")
+    for variable in environment:
+        if not _VARIABLE.fullmatch(variable):
+            raise FormatError(f"{variable!r} cannot be the name of an environment variable")
     variables = [f"{name}={value}" for name, value in environment.items()]
     whole = [*(("env", *variables) if variables else ()), *argv]
     text = f"exec {shlex.join(['sh', '-c', _START, 'sartor', mark, program or argv[0], *whole])}"
@@ -202,8 +211,16 @@ class Program:
         self._connection.close_channel(self._channel)
 
     def last_words(self) -> str:
-        """Return the end of what it wrote to standard error and nobody has taken."""
+        """Return the end of what it has written to standard error by now."""
+        for _ in range(_MOST_TAKES):
+            if not self._take_errors():
+                break
+        self.forget_errors()
         return bytes(self.errors[-_LAST_WORDS_BYTES:]).decode(errors="replace").strip()
+
+    def forget_errors(self) -> None:
+        """Keep no more than the end of what it has written to standard error."""
+        del self.errors[:-_LAST_WORDS_BYTES]
 
     def _knows_no_end(self) -> bool:
         return self._channel.exit_status == -1 and self._connection.signal_of(self._channel) is None
@@ -221,15 +238,17 @@ class Program:
         return self._channel.exit_status
 
     def _take(self) -> bool:
-        channel = self._channel
-        found = False
-        if channel.recv_ready():
-            self.output += channel.recv(_BLOCK_BYTES)
-            found = True
-        if channel.recv_stderr_ready():
-            self.errors += channel.recv_stderr(_BLOCK_BYTES)
+        found = self._take_errors()
+        if self._channel.recv_ready():
+            self.output += self._channel.recv(_BLOCK_BYTES)
             found = True
         return found
+
+    def _take_errors(self) -> bool:
+        if not self._channel.recv_stderr_ready():
+            return False
+        self.errors += self._channel.recv_stderr(_BLOCK_BYTES)
+        return True
 
     def _read_mark(self, mark: bytes, deadline_s: float) -> str:
         """Wait for the program's start on both outputs; return its number."""
