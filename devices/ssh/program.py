@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING
 
 from paramiko import SSHException
 
-from ...tables.errors import CommandFailedError, DeviceError, DeviceTimeoutError, FormatError
+from ...tables.errors import (
+    CommandFailedError,
+    ConnectionLostError,
+    DeviceError,
+    DeviceTimeoutError,
+    FormatError,
+)
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .connect import Connection
 
 _START_S = 30.0
 _KILL_S = 10.0
@@ -29,33 +35,32 @@ _MOST_TAKES = 100
 # Says on both outputs where the program's own begin, because shells greet, and by which number it
 # can be killed. sshd has made a session, and with it a process group, for the shell that it runs;
 # every `exec` keeps that number, so that the program leads the group, and sshd sees how it ends.
-_START = """
-m=$1 p=$2
-shift 2
-case $p in
-*/*) [ -e "$p" ] || w=missing; [ -f "$p" ] && [ -x "$p" ] || w=${w:-denied} ;;
-*) command -v "$p" > /dev/null 2>&1 || w=missing ;;
-esac
-echo "$m" >&2
-echo "$m ${w:-$$}"
-[ -z "$w" ] || exit 127
-exec "$@"
-"""
+_FIND = (
+    'case $p in */*) [ -e "$p" ] || w=missing; [ -f "$p" ] && [ -x "$p" ] || w=${w:-denied} ;; '
+    '*) command -v "$p" > /dev/null 2>&1 || w=missing ;; esac'
+)
+_START = (
+    f"m=$1 p=$2 c=$3 w=; shift 3; {_FIND}; [ ${{#c}} = 4 ] || w=garbled; "
+    'echo "$m" >&2; echo "$m ${w:-$$}"; [ -z "$w" ] || exit 127; exec "$@"'
+)
+# What shells other than POSIX's take for something else: in fish, it has 3 characters, not 4.
+_CANARY = "\\\\\n'"
 _KILL = 'kill -s KILL -- "-$1" || kill -9 "-$1" || kill -9 "$1"'  # not all shells take the first
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
-_WHY_NOT = {b"missing": "No such file or directory", b"denied": "Permission denied"}
+_WHY_NOT = {
+    b"missing": "No such file or directory",
+    b"denied": "Permission denied",
+    b"garbled": "the account's login shell is not POSIX's; change it with chsh -s /bin/sh",
+}
 
 
-def command_line(
-    argv: Sequence[str], environment: Mapping[str, str], mark: str, program: str = ""
-) -> str:
+def command_line(argv: Sequence[str], environment: Mapping[str, str], mark: str) -> str:
     """Return the text that a login shell turns into a program: the one place where we quote.
 
     Args:
         argv: the program and its arguments.
         environment: that is added to what it has there.
-        mark: that no program of ours says by chance.
-        program: that has to be there, by default the first of ``argv``.
+        mark: that no program says by chance.
 
     Raises:
         CommandFailedError: it is too long.
@@ -68,7 +73,7 @@ def command_line(
             raise FormatError(f"{variable!r} cannot be the name of an environment variable")
     variables = [f"{name}={value}" for name, value in environment.items()]
     whole = [*(("env", *variables) if variables else ()), *argv]
-    text = f"exec {shlex.join(['sh', '-c', _START, 'sartor', mark, program or argv[0], *whole])}"
+    text = f"exec {shlex.join(['sh', '-c', _START, 'sartor', mark, argv[0], _CANARY, *whole])}"
     if (size := len(text.encode(errors="surrogateescape"))) > _LONGEST_COMMAND_BYTES:
         raise CommandFailedError(
             f"cannot start {argv[0]}: its arguments are {size} bytes long, and "
@@ -110,7 +115,7 @@ class Program:
                 f"{connection.name} does not let us run programs; check ForceCommand and the "
                 "account's shell"
             ) from error
-        except DeviceError:
+        except BaseException:
             self.release()
             raise
 
@@ -199,7 +204,13 @@ class Program:
         if self._exit_code is not None or not self._knows_no_end():
             return
         kill = ["sh", "-c", _KILL, "sartor", self._pid]
-        killer = Program(self._connection, kill, {})
+        try:
+            killer = Program(self._connection, kill, {})
+        except ConnectionLostError:
+            raise
+        except DeviceError:  # it allows no second program beside the first
+            self._connection.send_kill(self._channel)
+            return
         killer.end_input()
         deadline_s = time.monotonic() + _KILL_S
         while not killer.has_ended_output and killer.read(deadline_s):
@@ -207,7 +218,10 @@ class Program:
         killer.release()
 
     def release(self) -> None:
-        """Close the channel; a program that still runs is not ended by that."""
+        """Close the channel; a program that still runs is not ended by that, but told nothing more.
+
+        It may be called again.
+        """
         self._connection.close_channel(self._channel)
 
     def last_words(self) -> str:

@@ -66,9 +66,9 @@ class DeviceContract:
 
     def test_a_missing_program_is_an_error(self, device: Device) -> None:
         for program in ("no-such-program", "/no/such-program"):
-            with pytest.raises(CommandFailedError, match="cannot start .*such-program"):
+            with pytest.raises(CommandFailedError, match=r"cannot start .*such-program"):
                 device.run([program], timeout_s=10)
-            with pytest.raises(CommandFailedError, match="cannot start .*such-program"):
+            with pytest.raises(CommandFailedError, match=r"cannot start .*such-program"):
                 device.open_stream([program], {})
 
     def test_a_program_is_given_no_input(self, device: Device) -> None:
@@ -86,7 +86,7 @@ class DeviceContract:
         assert set(done.stdout) | set(done.stderr) == {"o", "e"}
 
     def test_a_program_that_writes_without_end_is_killed(self, device: Device) -> None:
-        with pytest.raises(DeviceError, match="more than .* MiB"):
+        with pytest.raises(DeviceError, match=r"more than .* MiB"):
             device.run(["yes"], timeout_s=60)
 
     def test_a_program_that_does_not_end_is_killed(self, device: Device) -> None:
@@ -119,7 +119,7 @@ class DeviceContract:
     def test_names_of_files_pass_no_shell(self, device: Device, tmp_path: Path) -> None:
         sent, got = tmp_path / "sent ' file", tmp_path / "got $HOME"
         sent.write_text("content")
-        remote = device.root / "a 'folder' with $HOME" / "-f;*\"é"
+        remote = device.root / "a 'folder' with $HOME" / '-f;*"é'
         device.push(sent, remote)
         device.pull(remote, got)
         assert got.read_text() == "content"

@@ -275,10 +275,8 @@ def free_port(host: str = "127.0.0.1") -> int:
     """Find a port of an address of this machine that nobody listens on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
-        with suppress(OSError):  # an address of a namespace is free by itself
-            probe.bind((host, 0))
-            return int(probe.getsockname()[1])
-    return 2222
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
 
 
 def _descendants(root: int) -> list[tuple[int, str]]:
