@@ -129,9 +129,17 @@ class Phone:
         """End all that runs there, and start it again; the data stay."""
         self._stop()
         self.cable.cut()
+        for forgotten in ("wakefulness", "fixed"):
+            (self.folder / "data" / "phone" / forgotten).unlink(missing_ok=True)
         self._start()
         self.cable.inside = self._init, _PORT
         self._await()
+
+    def empty(self) -> None:
+        """Delete all that was put on it, and forget its settings."""
+        for place in (self.path("/data/local/tmp"), self.folder / "data" / "phone"):
+            for path in place.iterdir() if place.exists() else ():
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
     def close(self) -> None:
         """End it."""
@@ -220,6 +228,7 @@ class AdbServer:
             "ADB_MDNS": "0",
             "ADB_MDNS_AUTO_CONNECT": "0",
             "ADB_LIBUSB": "0",
+            "ADB_LOCAL_TRANSPORT_MAX_PORT": "5553",  # looks for no emulators
         }
         self._program, self._folder = program, folder
         self.start()
