@@ -17,6 +17,8 @@ from .client import AdbClient
 from .server import check_server
 from .states import PASSES_WITHIN_S, READY, Phone, parse_devices, unreached, unusable
 
+SHELL_V2 = "shell_v2"
+"""What adbd calls it that it carries two outputs apart, and exit codes; from Android 7."""
 _ASK_S = 20
 _CONNECT_S = 10
 _KILL_S = 10
@@ -90,6 +92,10 @@ class Connection:
             self.forget()
             raise
 
+    def shell(self) -> tuple[str, ...]:
+        """Return the arguments of adb that run a shell text, without input."""
+        return ("shell", "-n", "-T") if SHELL_V2 in self.features() else ("exec-out",)
+
     def forget(self) -> None:
         """Take it that the connection broke."""
         self._features = None
@@ -124,7 +130,7 @@ class Connection:
         """
         script = f"kill -s KILL -- -{group} 2>/dev/null; echo done" if group else "echo done"
         try:
-            said = self.client.ask(["-s", self.serial, "shell", "-n", "-T", script], _KILL_S)
+            said = self.client.ask(["-s", self.serial, *self.shell(), script], _KILL_S)
         except DeviceTimeoutError:
             raise self.lost("a program ran", f"no answer within {_KILL_S} s") from None
         if said.stdout.strip() != b"done":

@@ -16,14 +16,13 @@ from ..facts import DeviceFacts, read_facts
 from ..health import Health, read_health
 from . import transfer
 from .client import AdbClient
-from .connection import Connection, cannot_run
+from .connection import SHELL_V2, Connection, cannot_run
 from .job import Ended, Job
 from .process import collect
 from .stream import AdbStream
 
 ROOT = PurePosixPath("/data/local/tmp/sartor")
 """The user ``shell`` may run programs only below this one's parent."""
-_SHELL_V2 = "shell_v2"
 
 
 class AdbDevice:
@@ -90,7 +89,7 @@ class AdbDevice:
 
     def open_stream(self, argv: Sequence[str], environment: Mapping[str, str]) -> AdbStream:
         """Start a program and talk to it; see ``Device.open_stream``."""
-        if _SHELL_V2 not in self.connection.features():
+        if SHELL_V2 not in self.connection.features():
             raise DeviceError(
                 f"{self.name} is too old to talk to its programs: that takes Android 7 or later"
             )
@@ -136,10 +135,10 @@ class AdbDevice:
 
     def _attempt(self, job: Job, timeout_s: float) -> Ended:
         """Run a job; an end that never came is data."""
-        apart = _SHELL_V2 in self.connection.features()
-        command = ["shell", "-n", "-T"] if apart else ["exec-out"]
+        apart = SHELL_V2 in self.connection.features()
         text = job.shell_text(None if apart else self.root)
-        with self.connection.client.start(["-s", self.serial, *command, text]) as adb:
+        arguments = ["-s", self.serial, *self.connection.shell(), text]
+        with self.connection.client.start(arguments) as adb:
             try:
                 stdout, stderr = collect(adb, timeout_s)
             except TimeoutError as error:

@@ -24,11 +24,12 @@ _LONGEST_BYTES = 60_000
 
 # The program gets a session of its own, so that it can be killed with all that it started. The
 # first shell lives beside it: when adbd hangs up, because the connection broke, it kills that.
-# A shell that cannot start a program leaves by its trap; one that becomes the program has none.
+# (So the program starts as one in the background does: it ignores SIGINT and SIGQUIT.) A shell that
+# cannot start a program leaves by its trap; one that becomes the program has none.
 _INNER = """\
 command -v -- "$1" >/dev/null || {{ echo {sign} missing; exit 127; }}
 echo {sign} group $$
-trap 'echo {sign} missing' EXIT
+trap 'case $? in 126|127) echo {sign} missing;; esac' EXIT
 {exports}exec "$@"
 """
 _OUTER = """\
@@ -82,7 +83,7 @@ class Job:
     def pattern(self) -> re.Pattern[bytes]:
         """What finds a sign and what it says: (group or status, number), or missing or begin."""
         return re.compile(
-            rb"%s (?:(?P<of>group|status) (?P<number>[0-9]{1,10})|(?P<word>missing|begin))(?:\n|$)"
+            rb"%s (?:(?P<of>group|status) (?P<number>[0-9]{1,10})|(?P<word>missing|begin))\n"
             % self.sign.encode()
         )
 

@@ -70,7 +70,7 @@ class AdbStream:
         line = self._next_line(time.monotonic() + timeout_s, timeout_s)
         if line is None:
             raise self._break("was running")
-        if (found := self._pattern.search(line)) is None:
+        if (found := self._pattern.search(line + b"\n")) is None:
             return line.decode(errors="replace")
         if found["word"]:
             self._broken = self._missing()
@@ -129,7 +129,7 @@ class AdbStream:
             self._listener.join(_ENDS_WITHIN_S)
             self._connection.check_begun(self.last_words())
             raise self._break("was being started")
-        found = self._pattern.fullmatch(line)
+        found = self._pattern.fullmatch(line + b"\n")
         if found is None or found["of"] == b"status":
             raise cannot_run(self._connection, self.last_words() or line.decode(errors="replace"))
         if found["word"]:

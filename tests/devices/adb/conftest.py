@@ -8,7 +8,7 @@ import pytest
 from sartor.devices.adb import AdbDevice
 
 from ...real.adbd import AdbServer, Phone, running_adb_server, running_phone, why_no_phone
-from ...real.fault_adbd import Faults, FaultPhone, running_fault_phone
+from ...real.fault_adbd import FaultPhone, Faults, running_fault_phone
 
 
 @pytest.fixture(scope="session")

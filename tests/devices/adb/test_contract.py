@@ -8,7 +8,7 @@ from sartor.devices import Device
 from sartor.devices.adb import AdbDevice
 
 from ...real.adbd import Phone
-from ...real.fault_adbd import Faults, FaultPhone
+from ...real.fault_adbd import FaultPhone, Faults
 from ..contract import DeviceContract
 
 

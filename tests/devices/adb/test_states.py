@@ -17,7 +17,7 @@ List of devices attached
 ????????????           no permissions; see [http://developer.android.com/tools/device.html] usb:1-1 transport_id:6
 (no serial number)     offline usb:1-7 transport_id:8
 192.168.1.30:5555      unauthorized transport_id:2
-R58M123ABC             recovery usb:2-1 product:a product model:A device:a transport_id:3
+R58M123ABC             recovery usb:2-1 product:a model:A device:a transport_id:3
 """  # noqa: E501
 SHORT = "List of devices attached\nemulator-5554\tdevice\n335b3080\tunauthorized\n\n"
 
@@ -87,9 +87,9 @@ def test_a_ready_phone_needs_no_explanation() -> None:
 
 def test_what_is_there_is_listed_when_it_is_another() -> None:
     there = [Phone("S0", "device", (("model", "Pixel_6"),)), Phone("S2", "offline")]
-    error = unusable("mine", "S1", there)
-    assert str(error) == (
-        "mine (S1) is not there: adb sees S0 (Pixel 6), S2: offline; plug it in, or use one of these"
+    assert str(unusable("mine", "S1", there)) == (
+        "mine (S1) is not there: adb sees S0 (Pixel 6), S2: offline; plug it in, or use one of "
+        "these"
     )
     assert "adb sees no phone; plug it in" in str(unusable("mine", "S1", []))
 
