@@ -20,11 +20,12 @@ _COPY_S = 60.0
 _SLOWEST_BYTES_PER_S = 100_000
 _BLOCK_BYTES = 1 << 20
 _SUM = re.compile(r"([0-9]{1,15})\n\\?([0-9a-f]{64})\b")
-# Parts that are a day old were left by a run that was killed; only ours have such names.
+# Parts that are a day old (two, where find counts whole days) were left by a run that was killed;
+# only ours have such names.
 _MAKE_ROOM = """\
 umask 077
 mkdir -p "$1" || exit 1
-find "$1" -maxdepth 1 -type f -name '*.????????.part' -mtime +0 -exec rm -f {} \\; 2>/dev/null
+find "$1" -maxdepth 1 -type f -name '*.????????.part' -mtime +1 -exec rm -f {} \\; 2>/dev/null
 shift
 rm -f "$@"
 exit 0

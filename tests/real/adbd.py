@@ -206,7 +206,7 @@ def running_phone(
         folder: an empty one for its data.
         architecture: ``amd64``, or ``arm64``, which is emulated and slow.
         space: its size, such as ``8m``, if it is to be small.
-        model: the folder below ``android`` of what it answers.
+        model: the folder of what it answers, below ``android`` or anywhere.
     """
     phone = Phone(folder, architecture, space, _HERE / "android" / model)
     try:
