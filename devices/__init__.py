@@ -1,7 +1,7 @@
 """Transports to devices, and what they are and how they are."""
 
 from .device import Completed, Device, Stream
-from .facts import DeviceFacts
+from .facts import DeviceFacts, find_cores
 from .health import Health
 from .inventory import DEVICES, find_device
 from .local import LocalDevice
@@ -14,5 +14,6 @@ __all__ = [
     "Health",
     "LocalDevice",
     "Stream",
+    "find_cores",
     "find_device",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -37,7 +37,13 @@ class Runner(Protocol):
         """Time models; answers come in the order of the jobs, one for each model of a job."""
 
 
-def make_runner(device: Device, runtime: Runtime, threads: int = 1, options: str = "") -> Runner:
+def make_runner(
+    device: Device,
+    runtime: Runtime,
+    threads: int = 1,
+    options: str = "",
+    cores: Sequence[int] = (),
+) -> Runner:
     """Return what runs a runtime's models on a device: our agent, or a tool of others.
 
     Args:
@@ -45,11 +51,12 @@ def make_runner(device: Device, runtime: Runtime, threads: int = 1, options: str
         runtime: to run models with.
         threads: that it may use.
         options: of the runtime, as a condition writes them.
+        cores: to pin it to; none to leave the choice to the system.
     """
     if runtime.native:
         from .benchmark_model.session import BenchmarkSession
 
-        return BenchmarkSession(device, runtime, threads, options)
+        return BenchmarkSession(device, runtime, threads, options, cores)
     from .session import AgentSession
 
-    return AgentSession(device, runtime, threads, options)
+    return AgentSession(device, runtime, threads, options, cores)

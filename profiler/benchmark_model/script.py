@@ -7,17 +7,25 @@ prints, about a model that may be anybody's, is taken for a word of the script's
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ...devices.files import split_files
+from ...devices.kinds import KINDS
+from ...devices.kinds.linux import STATE
+from ...devices.question import Answer, read_answer, script_of
 from ...tables.errors import AgentError
 
 _MOST_PRINTED = 100_000
 """Bytes of one run of the tool that are read: without its profiler it prints some thousands."""
 
 _TICKS = 100  # a second, in what Linux tells programs on every processor (USER_HZ)
+
+_WATCHES = ("stat_before", "stat")
+_STATE = replace(
+    STATE, programs=tuple(asked for asked in STATE.programs if asked[0] not in _WATCHES)
+)
+"""What is asked for health, but for watching the device for half a second."""
 
 # Of mksh, dash and busybox. Only programs that it waits for count as its children's time.
 _SCRIPT = f"""
@@ -36,12 +44,10 @@ while [ "$repeats" -gt 0 ]; do
     done
     repeats=$((repeats - 1))
 done
-grep -sH '' /proc/uptime /proc/loadavg /proc/meminfo /proc/cpuinfo \\
-    /sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq \\
-    /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor \\
-    /sys/class/thermal/thermal_zone*/temp /dev/null
-read -r line </proc/stat && echo "/proc/stat:$line"
-read -r line </proc/$$/stat && echo "/proc/self/stat:$line"
+sed -n 's/^cpu/:times:cpu/p' /proc/stat
+read -r line </proc/uptime && echo ":uptime:$line"
+read -r line </proc/$$/stat && echo ":own:$line"
+{script_of(_STATE, *(kind.state for kind in KINDS))}
 echo "$sign ended"
 """
 
@@ -66,17 +72,17 @@ class Report:
     Attributes:
         began_at: by the device's clock: UTC, ISO 8601.
         runs: in the order in which they ran.
-        files: texts of the kernel's files afterwards, by path.
+        state: what the device said of itself afterwards.
     """
 
     began_at: str
     runs: tuple[Ran, ...]
-    files: Mapping[str, str]
+    state: Answer
 
     @property
     def at_s(self) -> float:
         """When it ended, by a clock that never jumps; AgentError where the kernel has none."""
-        words = self.files.get("/proc/uptime", "").split()
+        words = self.state.get("uptime", "").split()
         if not words or not re.fullmatch(r"[0-9]{1,12}\.?[0-9]{0,6}", words[0]):
             raise AgentError("the device's kernel does not tell how long it has run")
         return float(words[0])
@@ -84,21 +90,26 @@ class Report:
     @property
     def own_s(self) -> float:
         """How long the script and the tool have run on any processor, in seconds."""
-        text = self.files.get("/proc/self/stat", "")
-        words = text.rpartition(")")[2].split()
+        words = self.state.get("own", "").rpartition(")")[2].split()
         times = words[11:15]
         if len(times) < 4 or not all(re.fullmatch("[0-9]{1,15}", word) for word in times):
             return 0.0
         return sum(map(int, times)) / _TICKS
 
-    @property
-    def busy_s(self) -> float | None:
-        """How long all processors have run any program since the start; None if it is not told."""
-        name, *words = self.files.get("/proc/stat", "").split()[:9] or [""]
-        if name != "cpu" or not all(re.fullmatch("[0-9]{1,18}", word) for word in words):
-            return None
-        ticks = list(map(int, words))
-        return (sum(ticks) - sum(ticks[3:5])) / _TICKS if len(ticks) >= 5 else None
+    def busy_s(self, cores: Sequence[int] = ()) -> float | None:
+        """Tell how long processors have run any program since the start; None if it is not told.
+
+        Args:
+            cores: those that count; none for all.
+        """
+        wanted = {f"cpu{core}" for core in cores} or {"cpu"}
+        total, found = 0, 0
+        for line in self.state.get("times", "").splitlines():
+            name, *words = line.split()[:9] or [""]
+            if name in wanted and all(re.fullmatch("[0-9]{1,18}", word) for word in words):
+                ticks = list(map(int, words))
+                total, found = total + sum(ticks) - sum(ticks[3:5]), found + 1
+        return total / _TICKS if found else None
 
 
 def script_argv(
@@ -154,4 +165,4 @@ def read_report(sign: str, printed: str, count: int) -> Report:
     runs = [
         Ran(int(word.split()[1]), text) for word, text in zip(signs[1:-1], texts[1:-2], strict=True)
     ]
-    return Report(began_at, tuple(runs), split_files(texts[-2]))
+    return Report(began_at, tuple(runs), read_answer(texts[-2]))

@@ -14,15 +14,18 @@ import re
 import secrets
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 
 from ...devices.device import Device
 from ...devices.health import parse_health
+from ...devices.texts import clean
+from ...tables.cores import cores_text, parse_cores
 from ...tables.errors import (
     AgentError,
     CommandFailedError,
+    CoresError,
     FormatError,
     ModelFileError,
     RuntimeMissingError,
@@ -61,6 +64,7 @@ class BenchmarkSession:
         runtime: the entry of ``RUNTIMES`` for the tool.
         threads: that it may use.
         options: of it, as a condition writes them: ``delegate=gpu``, or none.
+        cores: to pin it to; none to leave the choice to the system.
 
     Attributes:
         hello: what there is to say of the tool.
@@ -69,6 +73,7 @@ class BenchmarkSession:
 
     Raises (on entry):
         RuntimeMissingError: the tool was not put on the device, or is none.
+        CoresError: the device does not let the tool have its cores.
         DeviceError: the device does not answer.
     """
 
@@ -76,9 +81,15 @@ class BenchmarkSession:
     vitals: Vitals
 
     def __init__(
-        self, device: Device, runtime: Runtime, threads: int = 1, options: str = ""
+        self,
+        device: Device,
+        runtime: Runtime,
+        threads: int = 1,
+        options: str = "",
+        cores: Sequence[int] = (),
     ) -> None:
         self._device, self._runtime, self._threads = device, runtime, threads
+        self._cores = tuple(cores)
         self._delegate = options.partition("delegate=")[2] or "cpu"
         self._folder = device.root / "sessions" / uuid.uuid4().hex[:12]
         self._models = itertools.count(1)
@@ -163,7 +174,9 @@ class BenchmarkSession:
         names = tuple(models)
         arguments = self._tool.arguments("", self._threads, schedule, self._delegate)
         told = [word for word in arguments if not word.startswith("--graph=")]
-        argv = script_argv(self._sign, str(self._folder), repeats, self._program, told, names)
+        argv = script_argv(
+            self._sign, str(self._folder), repeats, self._program, told, names, self._pinning
+        )
         # Either phase may take its most, and the inference that it is in.
         each_s = _START_S + 4 * max(schedule.seconds + schedule.warmup_seconds, 0.5)
         timeout_s = _COMMAND_TIMEOUT_S + min(each_s, 2 * _MOST_SECONDS) * len(names) * repeats
@@ -176,12 +189,17 @@ class BenchmarkSession:
 
     def _watch(self, report: Report) -> None:
         self._own_s += report.own_s
+        health = parse_health(report.state).seen_from(self._cores, gpu=self._delegate == "gpu")
+        caps = [state.cap_mhz for state in health.states if state.cap_mhz is not None]
         self.vitals = Vitals(
             at_s=report.at_s,
-            busy_s=report.busy_s,
+            busy_s=report.busy_s(self._cores),
             own_s=self._own_s,
-            throttles=None,
-            health=parse_health(report.files),
+            throttles=health.throttles,
+            cap_mhz=max(caps, default=None),
+            stops=None,
+            firmware=None,
+            health=health,
         )
 
     def _find(self) -> Prepared:
@@ -208,7 +226,7 @@ class BenchmarkSession:
         """Say what there is to say; the hash is that of the file on the device, now."""
         said = self._run(["sha256sum", self._program])
         digest = _SHA256.match(said)
-        allowed = self._run(["grep", "Cpus_allowed_list", "/proc/self/status"])
+        allowed = self._allowed()
         (part,) = prepared.parts
         if digest is None or digest[1] != part.sha256:
             raise RuntimeMissingError(
@@ -221,8 +239,30 @@ class BenchmarkSession:
             runtime_sha256=digest[1],
             python_version="none",
             numpy_version="none",
-            affinity=read_processors(allowed.partition(":")[2]),
+            affinity=allowed,
         )
+
+    @property
+    def _pinning(self) -> list[str]:
+        """Words that pin the program that follows them, of util-linux and toybox alike."""
+        mask = sum(1 << core for core in self._cores)
+        return ["taskset", f"{mask:x}"] if mask else []
+
+    def _allowed(self) -> tuple[int, ...]:
+        """Return the cores that the tool will run on; CoresError if they are not those wanted."""
+        argv = [*self._pinning, "grep", "Cpus_allowed_list", "/proc/self/status"]
+        done = self._device.run(argv, _COMMAND_TIMEOUT_S)
+        try:
+            allowed = parse_cores(done.stdout.partition(":")[2].strip())
+        except FormatError:
+            allowed = ()
+        if self._cores and allowed != self._cores:
+            why = clean(done.stderr) or f"it runs on {cores_text(allowed) or 'none'}"
+            raise CoresError(
+                f"{self._called} cannot run on cores {cores_text(self._cores)}: {why}; name "
+                "cores that are on line and not kept from it, or leave out --cores"
+            )
+        return allowed
 
     @property
     def _called(self) -> str:
@@ -235,16 +275,6 @@ class BenchmarkSession:
                 f"{argv[0]} failed on {self._device.name}: {done.stderr.strip()[-300:]}"
             )
         return done.stdout
-
-
-def read_processors(text: str) -> tuple[int, ...]:
-    """Read a list of processors as the kernel writes it, such as ``0-3,6``; none from nonsense."""
-    found: set[int] = set()
-    for piece in text.strip().split(","):
-        if (match := re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", piece)) is None:
-            return ()
-        found.update(range(int(match[1]), int(match[2] or match[1]) + 1))
-    return tuple(sorted(found))
 
 
 def _explained(run: Ran) -> str:

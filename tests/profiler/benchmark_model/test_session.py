@@ -1,7 +1,8 @@
-"""Sessions with a stand-in for the tool, which is not to be had here: see ``benchmark_stand_in``."""
+"""Sessions with a stand-in for the tool, which is not to be had (``benchmark_stand_in``)."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from sartor.profiler.benchmark_model.session import BenchmarkSession
 from sartor.profiler.provision.prepared import find_prepared
 from sartor.profiler.reservation import reserved
 from sartor.profiler.runner import make_runner
-from sartor.tables.errors import DeviceBusyError, RuntimeMissingError
+from sartor.tables.errors import CoresError, DeviceBusyError, RuntimeMissingError
 from sartor.tables.graph import Graph, GraphBuilder
 from sartor.tables.provenance import Condition
 from sartor.tables.store import Store
@@ -86,7 +87,7 @@ def test_what_the_tool_refuses_or_dies_of_is_refused_and_the_rest_is_timed(
 
 def test_a_table_says_how_it_came_about(device: LocalDevice, tmp_path: Path) -> None:
     condition = Condition("benchmark_model")
-    plan = make_plan(graph(3).operators, [graph(3, 28, "whole")], passes=2)
+    plan = make_plan(graph(3).operators, [graph(3, 28, "whole")], passes=1)
     with Store.open(f"sqlite:///{tmp_path}/store.db") as store:
         report = collect(device, store, "t", plan, condition, np.random.default_rng(0))
         table = store.load("t")
@@ -99,7 +100,7 @@ def test_a_table_says_how_it_came_about(device: LocalDevice, tmp_path: Path) -> 
         # An operator has a sample for each run of the tool, a network so many at each visit.
         runs = {3} if subject in plan.operators else {12}
         assert {len(window.samples_us) for window in windows} == runs
-        assert len(windows) == 2
+        assert len(windows) == 1
 
 
 def test_a_device_without_the_tool_says_what_to_do(tmp_path: Path) -> None:
@@ -123,6 +124,18 @@ def test_a_tool_that_was_changed_on_the_device_is_not_used(tmp_path: Path) -> No
     put_binary(device, find_binary(str(path)))
     with make_runner(device, RUNTIME):
         pass
+
+
+def test_the_tool_is_pinned_to_cores(device: LocalDevice) -> None:
+    core = min(os.sched_getaffinity(0))
+    with make_runner(device, RUNTIME, cores=[core]) as session:
+        assert session.hello.affinity == (core,)
+        name = session.place(RUNTIME.write(graph(1)))
+        ((timing,),) = session.measure([MeasureJob((name,), 1, 1)])
+        assert isinstance(timing, Timing)
+        assert session.vitals.health.cores == 1
+    with pytest.raises(CoresError, match="cannot run on cores 4000"):
+        make_runner(device, RUNTIME, cores=[4000]).__enter__()
 
 
 def test_delegates_are_the_tools_affair(device: LocalDevice) -> None:
