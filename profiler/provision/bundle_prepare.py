@@ -28,7 +28,7 @@ from ...tables.errors import (
 )
 from ..archive import temporary_file
 from .bundle import MANIFEST, Bundle, build_bundle
-from .bundle_lock import ARCHITECTURES
+from .bundle_lock import ARCHITECTURES, bundle_runtimes
 from .prepared import Part, Prepared, content_key, find_prepared, runtime_folder
 
 _PIECE_BYTES = 4 << 20
@@ -84,6 +84,17 @@ def prepare_bundle(
     """
     bundle = build_bundle(runtime, read_architecture(device), tell=tell)
     return put_bundle(device, bundle, tell)
+
+
+def can_bundle(device: Device, runtime: str) -> bool:
+    """Tell whether there is a bundle of a runtime for a device; DeviceError if it is gone."""
+    if runtime not in bundle_runtimes():
+        return False
+    try:
+        read_architecture(device)
+    except RuntimeMissingError:
+        return False
+    return True
 
 
 def read_architecture(device: Device) -> str:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
 from sartor.devices.adb import AdbDevice
 from sartor.profiler.messages import MeasureJob, Timing
-from sartor.profiler.provision.bundle_prepare import put_bundle, read_architecture
-from sartor.profiler.provision.prepared import Prepared, find_prepared
+from sartor.profiler.provision.bundle_prepare import put_bundle
 from sartor.profiler.runtimes import find_runtime
 from sartor.profiler.session import AgentSession
 from sartor.tables.graph import GraphBuilder
 
-from ...real.adbd import Phone
 from ...real.bundle import built_bundle
 
 
