@@ -13,6 +13,7 @@ import numpy as np
 
 from ..devices.device import Device
 from ..devices.health import Health
+from ..devices.patient import patient
 from ..tables.errors import FormatError
 from ..tables.health import BatchHealth
 from ..tables.measurement import Window
@@ -56,6 +57,7 @@ def collect(
     pass, so this process and the agent may be killed at any moment: a rerun measures only what is
     missing. A subject that the runtime refuses, or that kills two agents, is given up with a reason
     in the store; a rerun tries it once more. The device is kept for this process alone meanwhile.
+    A connection to the device that breaks costs nothing but time (``devices.patient``).
     With every batch the store learns how the device was; one that was disturbed is measured again,
     unless ``patience_s`` is None.
 
@@ -81,6 +83,8 @@ def collect(
         StoreError: the table holds measurements of other circumstances, or cannot be written.
         RuntimeMissingError: the device lacks the runtime.
         AgentError: agents die whatever they measure.
+        ConnectionLostError: the device did not come back.
+        DeviceRestartedError: it was restarted meanwhile.
         DeviceError: the device is gone.
     """
     if plan.dtype != condition.dtype:
@@ -89,6 +93,7 @@ def collect(
             "give make_plan the condition's dtype"
         )
     started = time.monotonic()
+    device = patient(device, tell=tell)
     view = partial(Health.seen_from, cores=condition.pinned, gpu=condition.on_gpu)
     wait = partial(wait_until_quiet, device, patience_s, tell, view)
     with _alone(device, store, table, condition, patience_s, tell, wait) as health_before:

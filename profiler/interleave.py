@@ -199,16 +199,16 @@ class Interleaving(Generic[Key]):
 
         def job_of(batch: Batch[Key]) -> MeasureJob:
             if not batch.alone:
-                models = tuple(session.place(item.content()) for item in batch.items)
+                models = session.place([item.content() for item in batch.items])
                 return MeasureJob(models, _WINDOW_MS, evict_mb=batch.evict_mb)
             (item,) = batch.items
             if item.key not in placed:
-                placed[item.key] = session.place(item.content())
+                (placed[item.key],) = session.place([item.content()])
             to_come[item.key] -= 1
             models, reuse = (placed[item.key],), to_come[item.key] > 0
             return MeasureJob(models, _ALONE_WINDOW_MS, _ALONE_WARMUP_MS, reuse=reuse)
 
-        reference = MeasureJob((session.place(self.reference),), _REFERENCE_WINDOW_MS, keep=True)
+        reference = MeasureJob(session.place([self.reference]), _REFERENCE_WINDOW_MS, keep=True)
         ahead: deque[Future[MeasureJob]] = deque()
         for batch in order:
             ahead.append(writer.submit(job_of, batch))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 from ..devices.device import Device, Stream
+from ..devices.patient import impatient, patient
 from ..tables.errors import AgentError, DeviceBusyError, DeviceError
 from ..tables.owner import Owner
-from .archive import AGENT_PACKAGE, push_archive
+from .archive import AGENT, AGENT_PACKAGE, with_archive
 from .events import read_event, shown
 from .shell_lock import shell_lock_argv
 
@@ -32,9 +33,11 @@ def reserved(
     """Keep a device for oneself while the block runs, whatever else fills or times what.
 
     Two that time on a device at once disturb each other, be it for two tables, in two stores, or
-    for a single model. So a process on the device holds a lock of the kernel's there. It ends with
-    this process, or its connection, and with it the lock. Agents hold one of their own
-    (``AgentSession``): one may survive its host for as long as it is at its last models.
+    for a single model. So a process on the device holds a lock of the kernel's there. It outlasts
+    broken connections; when this process dies, it ends at once, or where there is a connection, as
+    soon as another process of this machine comes, or a little after patience with connections
+    would have ended. Agents hold one of their own (``AgentSession``): one may survive its host for
+    as long as it is at its last models.
 
     Args:
         device: to be alone on.
@@ -46,20 +49,29 @@ def reserved(
         DeviceBusyError: another process is timing on it.
         DeviceError: it cannot be reserved, or is gone.
     """
-    patience_s = patience_s or 0.0
-    called, lock = f"the lock of {device.name}", str(device.root / "device")
-    if native:
-        stream = device.open_stream(shell_lock_argv(lock, this_process(), patience_s), {})
-    else:
-        archive, arguments = push_archive(device), (lock, this_process(), f"{patience_s:g}")
-        stream = device.open_stream(
-            [device.python, "-m", f"{AGENT_PACKAGE}.lock", *arguments], {"PYTHONPATH": archive}
-        )
-    try:
-        _await(stream, called, device, patience_s, tell)
+    device = patient(device)
+    with ExitStack() as held:
+
+        def take() -> None:
+            stream = held.enter_context(closing(_open_lock(device, patience_s or 0.0, native)))
+            _await(stream, f"the lock of {device.name}", device, patience_s or 0.0, tell)
+
+        if native:
+            take()
+        else:
+            with_archive(device, take)
         yield
-    finally:
-        stream.close()
+
+
+def _open_lock(device: Device, patience_s: float, native: bool) -> Stream:  # noqa: FBT001
+    lock, holder = str(device.root / "device"), this_process()
+    if native:
+        return impatient(device).open_stream(shell_lock_argv(lock, holder, patience_s), {})
+    arguments = (lock, holder, f"{patience_s:g}")
+    return device.open_stream(
+        [device.python, "-m", f"{AGENT_PACKAGE}.lock", *arguments],
+        {"PYTHONPATH": str(AGENT.path(device))},
+    )
 
 
 def busy(device: str, by: str) -> DeviceBusyError:

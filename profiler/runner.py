@@ -30,8 +30,8 @@ class Runner(Protocol):
     ) -> None:
         """End it, and leave nothing of it behind."""
 
-    def place(self, model: bytes) -> str:
-        """Put a model on the device; return the name by which jobs refer to it."""
+    def place(self, models: Sequence[bytes]) -> tuple[str, ...]:
+        """Put models on the device; return the names by which jobs refer to them."""
 
     def measure(self, jobs: Iterable[MeasureJob]) -> Iterator[tuple[Timing | Refusal, ...]]:
         """Time models; answers come in the order of the jobs, one for each model of a job."""

@@ -4,6 +4,7 @@ SartorError                      the command line prints it without a traceback 
 ├── FormatError                  a text or a value makes no sense (also a ValueError)
 │   └── ExpansionError           a public table has ratios where channels belong, or the reverse
 ├── GraphError                   a graph of operators does not fit together (also a ValueError)
+├── InventoryError               the inventory of devices cannot be read, or makes no sense
 ├── UnknownNameError             no supernet, device, runtime or table of that name
 ├── MissingOperatorError         a latency table has no row for an operator
 ├── UnfitTableError              a latency table is of what is never shipped
@@ -16,6 +17,7 @@ SartorError                      the command line prints it without a traceback 
 │   │   ├── HostKeyError         it cannot show that it is the one that was meant
 │   │   └── NotAuthorizedError   it does not let us in
 │   ├── ConnectionLostError      there was a connection, and it broke
+│   ├── DeviceRestartedError     it was switched off and on, and nothing runs any more
 │   ├── DeviceTimeoutError       no answer in time
 │   ├── DeviceBusyError          another process is timing on it
 │   ├── DeviceDisturbedError     it is too hot or too busy to be timed
@@ -53,6 +55,10 @@ class ExpansionError(FormatError):
 
 class GraphError(SartorError, ValueError):
     """A graph of operators does not fit together."""
+
+
+class InventoryError(SartorError, ValueError):
+    """The inventory of devices cannot be read, or makes no sense."""
 
 
 class UnknownNameError(SartorError, LookupError):
@@ -133,6 +139,10 @@ class NotAuthorizedError(DeviceUnreachableError):
 
 class ConnectionLostError(DeviceError):
     """There was a connection to the device, and it broke; what was asked may have been done."""
+
+
+class DeviceRestartedError(DeviceError):
+    """The device was started anew meanwhile, so that nothing of ours runs there any more."""
 
 
 class DeviceTimeoutError(DeviceError):

@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from ...devices.kinds import KINDS
 from ...devices.kinds.linux import STATE
 from ...devices.question import Answer, read_answer, script_of
 from ...tables.errors import AgentError
 
-_MOST_PRINTED = 100_000
+MOST_PRINTED = 100_000
 """Bytes of one run of the tool that are read: without its profiler it prints some thousands."""
 
 _TICKS = 100  # a second, in what Linux tells programs on every processor (USER_HZ)
@@ -29,16 +28,16 @@ _STATE = replace(
 
 # Of mksh, dash and busybox. Only programs that it waits for count as its children's time.
 _SCRIPT = f"""
-sign=$1 folder=$2 repeats=$3 before=$4 program=$5 arguments=$6
-shift 6
+sign=$1 folder=$2 repeats=$3 most=$4 before=$5 program=$6 arguments=$7
+shift 7
 cd "$folder" || exit 3
-echo "$sign began $(date -u +%Y-%m-%dT%H:%M:%S+00:00)"
+echo "$sign began"
 while [ "$repeats" -gt 0 ]; do
     for model in "$@"; do
         # Words of our own making, split at spaces: none of them holds any.
         $before "$program" --graph="$model" $arguments >printed 2>&1 </dev/null
         status=$?
-        head -c {_MOST_PRINTED} printed
+        head -c "$most" printed
         echo
         echo "$sign ran $status"
     done
@@ -70,12 +69,10 @@ class Report:
     """What a script came back with.
 
     Attributes:
-        began_at: by the device's clock: UTC, ISO 8601.
         runs: in the order in which they ran.
         state: what the device said of itself afterwards.
     """
 
-    began_at: str
     runs: tuple[Ran, ...]
     state: Answer
 
@@ -120,6 +117,7 @@ def script_argv(
     arguments: Sequence[str],
     models: Sequence[str],
     before: Sequence[str] = (),
+    most_printed: int = MOST_PRINTED,
 ) -> list[str]:
     """Return the argument vector that runs the tool on models, in turns.
 
@@ -131,9 +129,11 @@ def script_argv(
         arguments: of it, without spaces.
         models: names of files in the folder.
         before: words that stand before the program, without spaces.
+        most_printed: bytes of each run that are read.
     """
     words = [" ".join(before), program, " ".join(arguments)]
-    return ["sh", "-c", _SCRIPT, "sh", sign, folder, str(repeats), *words, *models]
+    counts = [str(repeats), str(most_printed)]
+    return ["sh", "-c", _SCRIPT, "sh", sign, folder, *counts, *words, *models]
 
 
 def read_report(sign: str, printed: str, count: int) -> Report:
@@ -148,7 +148,7 @@ def read_report(sign: str, printed: str, count: int) -> Report:
         AgentError: it is anything else.
     """
     mark = re.escape(sign)
-    pieces = re.split(rf"^{mark} (began \S{{1,40}}|ran \d{{1,3}}|ended)\n", printed, flags=re.M)
+    pieces = re.split(rf"^{mark} (began|ran \d{{1,3}}|ended)\n", printed, flags=re.M)
     # Texts and signs take turns, a text first.
     texts, signs = pieces[::2], pieces[1::2]
     kinds = [word.split()[0] for word in signs]
@@ -157,12 +157,7 @@ def read_report(sign: str, printed: str, count: int) -> Report:
             f"the script that runs benchmark_model came back with {len(kinds)} of "
             f"{count + 2} signs; is there space left on the device?"
         )
-    began_at = signs[0].split()[1]
-    try:
-        datetime.fromisoformat(began_at)
-    except ValueError as error:
-        raise AgentError(f"the device's clock shows {began_at!r}") from error
     runs = [
         Ran(int(word.split()[1]), text) for word, text in zip(signs[1:-1], texts[1:-2], strict=True)
     ]
-    return Report(began_at, tuple(runs), read_answer(texts[-2]))
+    return Report(tuple(runs), read_answer(texts[-2]))

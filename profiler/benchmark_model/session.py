@@ -16,6 +16,9 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import PurePosixPath
 from types import TracebackType
 
 from ...devices.device import Device
@@ -32,12 +35,17 @@ from ...tables.errors import (
 )
 from ..archive import temporary_file
 from ..messages import Hello, MeasureJob, Refusal, Timing
+from ..provision.bundle import tar_of
+from ..provision.bundle_contents import Entry
 from ..provision.prepared import Prepared, find_prepared
 from ..runtimes import Runtime
 from ..vitals import Vitals
 from .flags import Schedule, Tool, read_help
-from .printed import read_complaint, read_printed, read_unknown_flags
-from .script import Ran, Report, read_report, script_argv
+from .outcome import Outcome
+from .printed import MOST_CHARACTERS, read_complaint, read_printed, read_unknown_flags
+from .protos import read_profile
+from .script import MOST_PRINTED, Ran, Report, read_report, script_argv
+from .wire import MOST_BYTES
 
 SESSION_VERSION = 1
 """Part of a table's identity: raised with every change that can change a latency."""
@@ -51,6 +59,10 @@ _REPEATS = 3
 _LEAST_RUNS = 5  # inferences, as in an agent's window
 _LEAST_WARM_RUNS = 3
 _MOST_SECONDS = 20.0
+_TIDY = 'find "$1" -mindepth 1 -maxdepth 1 -mtime +1 -exec rm -rf {} + 2>/dev/null'
+"""Removes what sessions have left whose hosts were killed, days ago."""
+
+_MOST_PROFILED = MOST_CHARACTERS - 1
 _START_S = 3.0  # for the tool to start and load a model, on a slow phone
 _COMMAND_TIMEOUT_S = 60
 _SHA256 = re.compile(r"([0-9a-f]{64})\b")
@@ -102,6 +114,9 @@ class BenchmarkSession:
         self._tool = self._ask_for_help()
         with ExitStack() as cleanup:
             self._run(["mkdir", "-p", str(self._folder)])
+            self._device.run(
+                ["sh", "-c", _TIDY, "sh", str(self._folder.parent)], _COMMAND_TIMEOUT_S
+            )
             cleanup.callback(self._device.run, ["rm", "-rf", str(self._folder)], _COMMAND_TIMEOUT_S)
             self.hello = self._greet(prepared)
             self._watch(self._run_script([], 0, Schedule()))
@@ -116,12 +131,17 @@ class BenchmarkSession:
     ) -> None:
         self._cleanup.close()
 
-    def place(self, model: bytes) -> str:
-        """Put a model on the device; return the name by which jobs refer to it."""
-        name = f"{next(self._models)}{self._runtime.suffix}"
-        with temporary_file(model) as path:
-            self._device.push(path, self._folder / name)
-        return name
+    def place(self, models: Sequence[bytes]) -> tuple[str, ...]:
+        """Put models on the device, in one go; return the names by which jobs refer to them."""
+        number, suffix = next(self._models), self._runtime.suffix
+        names = tuple(f"{number}-{index}{suffix}" for index in range(len(models)))
+        contents = dict(zip(names, map(Entry, models), strict=True))
+        pack = self._folder / f"{number}.tar"
+        with temporary_file(tar_of(contents)) as path:
+            self._device.push(path, pack)
+        self._run(["tar", "-xf", str(pack), "-C", str(self._folder)])
+        self._run(["rm", "-f", str(pack)])
+        return names
 
     def measure(self, jobs: Iterable[MeasureJob]) -> Iterator[tuple[Timing | Refusal, ...]]:
         """Time models; answers come in the order of the jobs, one for each model of a job.
@@ -135,6 +155,44 @@ class BenchmarkSession:
         for job in jobs:
             yield self._measure(job)
 
+    def profile(self, model: str, schedule: Schedule | None = None) -> Outcome:
+        """Run a model with the tool's own profiler, which times every operator in its place.
+
+        It disturbs what it times; its latencies are for comparing operators with each other, and
+        never come into a table.
+
+        Args:
+            model: as ``place`` named it; it stays.
+            schedule: how long to run it; the tool's own defaults where none is given.
+
+        Raises:
+            AgentError: the tool does not run it, or what it says makes no sense.
+        """
+        profile = self._folder / "profile.pb"
+        writes = "op_profiling_output_mode" in self._tool.flags
+        told = self._tool.profiling(str(profile), "proto") if writes else self._tool.profiling()
+        report = self._run_script([model], 1, schedule or Schedule(), told, _MOST_PROFILED)
+        (ran,) = report.runs
+        if ran.status:
+            raise AgentError(f"{self._called} cannot profile {model}: {_explained(ran)}")
+        try:
+            outcome = read_printed(ran.printed)
+            if writes:
+                outcome = replace(outcome, operators=read_profile(self._pulled(profile)))
+        except FormatError as error:
+            raise AgentError(f"the profile by {self._called} makes no sense: {error}") from error
+        return outcome
+
+    def _pulled(self, path: PurePosixPath) -> bytes:
+        """Return the content of a file on the device, unless it is too long to make sense."""
+        size = self._run(["wc", "-c", str(path)]).split()[:1]
+        if not size or not size[0].isdigit() or int(size[0]) > MOST_BYTES:
+            raise FormatError(f"{path.name} has {clean(' '.join(size))} bytes")
+        with temporary_file() as local:
+            self._device.pull(path, local)
+            with local.open("rb") as file:
+                return file.read(MOST_BYTES + 1)
+
     def _measure(self, job: MeasureJob) -> tuple[Timing | Refusal, ...]:
         schedule = Schedule(
             runs=_LEAST_RUNS,
@@ -143,6 +201,7 @@ class BenchmarkSession:
             warmup_seconds=job.warmup_ms / 1e3,
             most_seconds=_MOST_SECONDS,
         )
+        started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         began = time.monotonic()
         report = self._run_script(job.models, _REPEATS, schedule)
         self.busy_ms += 1e3 * (time.monotonic() - began)
@@ -152,9 +211,9 @@ class BenchmarkSession:
         if not (job.keep or job.reuse):
             names = [str(self._folder / name) for name in job.models]
             self._device.run(["rm", "-f", *names], _COMMAND_TIMEOUT_S)
-        return tuple(self._answer(each, report.began_at) for each in runs)
+        return tuple(self._answer(each, started_at) for each in runs)
 
-    def _answer(self, runs: tuple[Ran, ...], began_at: str) -> Timing | Refusal:
+    def _answer(self, runs: tuple[Ran, ...], started_at: str) -> Timing | Refusal:
         """Make a window of several runs on one model, or tell why there is none."""
         samples_us = []
         for run in runs:
@@ -168,14 +227,28 @@ class BenchmarkSession:
                 return Refusal(f"what {NAME} printed makes no sense: {error}")
         if not all(sample_us > 0 for sample_us in samples_us):
             return Refusal(f"it is faster than {NAME} can tell: its clock shows whole microseconds")
-        return Timing(tuple(samples_us), 0, began_at)
+        return Timing(tuple(samples_us), 0, started_at)
 
-    def _run_script(self, models: Iterable[str], repeats: int, schedule: Schedule) -> Report:
+    def _run_script(
+        self,
+        models: Iterable[str],
+        repeats: int,
+        schedule: Schedule,
+        further: Sequence[str] = (),
+        most_printed: int = MOST_PRINTED,
+    ) -> Report:
         names = tuple(models)
         arguments = self._tool.arguments("", self._threads, schedule, self._delegate)
-        told = [word for word in arguments if not word.startswith("--graph=")]
+        told = [*(word for word in arguments if not word.startswith("--graph=")), *further]
         argv = script_argv(
-            self._sign, str(self._folder), repeats, self._program, told, names, self._pinning
+            self._sign,
+            str(self._folder),
+            repeats,
+            self._program,
+            told,
+            names,
+            self._pinning,
+            most_printed,
         )
         # Either phase may take its most, and the inference that it is in.
         each_s = _START_S + 4 * max(schedule.seconds + schedule.warmup_seconds, 0.5)

@@ -65,9 +65,9 @@ def test_words_of_the_scripts_own_cannot_be_made_up(device: LocalDevice) -> None
     [
         "",
         f"{SIGN} ended\n",
-        f"{SIGN} began 2026-11-28T02:00:00+00:00\n{SIGN} ended\n",
-        f"{SIGN} began 2026-11-28T02:00:00+00:00\n{SIGN} ran 0\n{SIGN} ran 0\n{SIGN} ended\n",
-        f"{SIGN} ran 0\n{SIGN} began 2026-11-28T02:00:00+00:00\n{SIGN} ended\n",
+        f"{SIGN} began\n{SIGN} ended\n",
+        f"{SIGN} began\n{SIGN} ran 0\n{SIGN} ran 0\n{SIGN} ended\n",
+        f"{SIGN} ran 0\n{SIGN} began\n{SIGN} ended\n",
     ],
 )
 def test_a_report_that_is_not_whole_is_refused(printed: str) -> None:
@@ -76,9 +76,7 @@ def test_a_report_that_is_not_whole_is_refused(printed: str) -> None:
 
 
 def test_nonsense_in_a_report_is_refused_or_unknown() -> None:
-    with pytest.raises(AgentError, match="clock shows 'noon'"):
-        read_report(SIGN, f"{SIGN} began noon\n{SIGN} ended\n", 0)
-    text = f"{SIGN} began 2026-11-28T02:00:00+00:00\n:times:cpu soon\n{SIGN} ended\n"
+    text = f"{SIGN} began\n:times:cpu soon\n{SIGN} ended\n"
     report = read_report(SIGN, text, 0)
     assert report.busy_s() is None
     assert report.own_s == 0

@@ -11,12 +11,13 @@ import pytest
 
 from sartor.devices.local import LocalDevice
 from sartor.profiler import MeasureJob, Refusal, Timing, collect, find_runtime, make_plan
+from sartor.profiler.benchmark_model import Schedule
 from sartor.profiler.benchmark_model.binary import find_binary, put_binary
 from sartor.profiler.benchmark_model.session import BenchmarkSession
 from sartor.profiler.provision.prepared import find_prepared
 from sartor.profiler.reservation import reserved
 from sartor.profiler.runner import make_runner
-from sartor.tables.errors import CoresError, DeviceBusyError, RuntimeMissingError
+from sartor.tables.errors import AgentError, CoresError, DeviceBusyError, RuntimeMissingError
 from sartor.tables.graph import Graph, GraphBuilder
 from sartor.tables.provenance import Condition
 from sartor.tables.store import Store
@@ -53,7 +54,7 @@ def test_models_are_timed(device: LocalDevice) -> None:
         assert isinstance(session, BenchmarkSession)
         assert session.hello.agent_version == "benchmark_model 1, mean of each run"
         assert session.hello.runtime_version == "benchmark_model of LiteRT named"
-        names = tuple(session.place(RUNTIME.write(graph(kernel, 56))) for kernel in (1, 5))
+        names = session.place([RUNTIME.write(graph(kernel, 56)) for kernel in (1, 5)])
         before = session.vitals
         ((small, large),) = session.measure([MeasureJob(names, 5, 1)])
         assert isinstance(small, Timing)
@@ -73,7 +74,7 @@ def test_what_the_tool_refuses_or_dies_of_is_refused_and_the_rest_is_timed(
 ) -> None:
     with make_runner(device, RUNTIME) as session:
         models = (RUNTIME.write(graph(1)), b"no model", b"crash")
-        names = tuple(map(session.place, models))
+        names = session.place(models)
         ((good, broken, deadly),) = session.measure([MeasureJob(names, 1, 1, keep=True)])
         assert isinstance(good, Timing)
         assert isinstance(broken, Refusal)
@@ -126,11 +127,24 @@ def test_a_tool_that_was_changed_on_the_device_is_not_used(tmp_path: Path) -> No
         pass
 
 
+def test_operators_are_profiled_in_their_places(device: LocalDevice) -> None:
+    with make_runner(device, RUNTIME) as session:
+        assert isinstance(session, BenchmarkSession)
+        names = session.place([RUNTIME.write(graph(3)), b"no model"])
+        outcome = session.profile(names[0], Schedule(5, 0, 1, 0))
+        assert outcome.inference.count >= 5
+        (operator,) = outcome.operators
+        assert operator.kind == "a whole model"
+        assert operator.mean_us > 0
+        with pytest.raises(AgentError, match="cannot profile"):
+            session.profile(names[1], Schedule(5, 0, 1, 0))
+
+
 def test_the_tool_is_pinned_to_cores(device: LocalDevice) -> None:
     core = min(os.sched_getaffinity(0))
     with make_runner(device, RUNTIME, cores=[core]) as session:
         assert session.hello.affinity == (core,)
-        name = session.place(RUNTIME.write(graph(1)))
+        (name,) = session.place([RUNTIME.write(graph(1))])
         ((timing,),) = session.measure([MeasureJob((name,), 1, 1)])
         assert isinstance(timing, Timing)
         assert session.vitals.health.cores == 1
@@ -140,7 +154,7 @@ def test_the_tool_is_pinned_to_cores(device: LocalDevice) -> None:
 
 def test_delegates_are_the_tools_affair(device: LocalDevice) -> None:
     with make_runner(device, RUNTIME, options="delegate=gpu") as session:
-        name = session.place(RUNTIME.write(graph(1)))
+        (name,) = session.place([RUNTIME.write(graph(1))])
         ((timing,),) = session.measure([MeasureJob((name,), 1, 1)])
         assert isinstance(timing, Timing)
 

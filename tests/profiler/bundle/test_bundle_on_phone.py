@@ -52,7 +52,7 @@ def test_two_operators_are_measured_on_a_phone(
     # Nothing is left, or was ever put, beside our folder.
     assert [path.name for path in phone.path("/data/local/tmp").iterdir()] == ["sartor"]
     assert not phone.path("/tmp").exists()
-    assert list(phone.path(handset.root / "sessions").iterdir()) == []
+    assert list(phone.path(handset.root / "agents").iterdir()) == []
 
 
 def test_a_phone_says_how_it_stands(handset: AdbDevice, bundle: Bundle) -> None:
@@ -73,7 +73,7 @@ def test_models_are_timed_on_a_phone_without_an_agent(
     put_binary(handset, find_binary(str(path)))
     runtime = find_runtime("benchmark_model")
     with make_runner(handset, runtime, cores=[0]) as session:
-        names = tuple(session.place(runtime.write(graph(kernel))) for kernel in (1, 5))
+        names = session.place([runtime.write(graph(kernel)) for kernel in (1, 5)])
         ((small, large),) = session.measure([MeasureJob(names, 5, 1)])
     assert isinstance(small, Timing)
     assert isinstance(large, Timing)
@@ -100,7 +100,7 @@ def test_the_bundle_for_arm_measures(tmp_path: Path) -> None:
         runtime = find_runtime("litert")
         with AgentSession(with_prepared(device, "litert"), runtime) as session:
             assert session.hello.python_version == "3.11.2"
-            names = tuple(session.place(runtime.write(graph(kernel))) for kernel in (1, 5))
+            names = session.place([runtime.write(graph(kernel)) for kernel in (1, 5)])
             ((small, large),) = session.measure([MeasureJob(names)])
     assert isinstance(small, Timing)
     assert isinstance(large, Timing)
