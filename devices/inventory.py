@@ -131,7 +131,7 @@ def _read(name: str, fields: object, text: str, path: Path) -> Entry:
 def _line(text: str, *keys: str) -> str:
     """Tell in which line a table begins; nothing where it is written in another way."""
     parts = (rf"""["']?{re.escape(key)}["']?""" for key in keys)
-    header = re.compile(rf"\s*\[?\s*{r'\s*[.]\s*'.join(parts)}\s*[].=]")
+    header = re.compile(r"\s*\[?\s*" + r"\s*[.]\s*".join(parts) + r"\s*[].=]")
     for number, line in enumerate(text.splitlines(), 1):
         if header.match(line):
             return f", line {number}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from ..devices.device import Device, Stream
 from ..tables.errors import AgentError, DeviceBusyError, DeviceError
@@ -11,7 +13,12 @@ from ..tables.owner import Owner
 from .archive import AGENT_PACKAGE, push_archive
 from .events import read_event, shown
 
+if TYPE_CHECKING:
+    from ..tables.store import Store
+
 _ANSWER_TIMEOUT_S = 60
+_PAUSE_S = 1.0
+_LONGEST_NAME = 200  # characters
 
 
 def this_process() -> str:
@@ -25,7 +32,7 @@ def reserved(
     device: Device,
     patience_s: float | None = None,
     tell: Callable[[str], None] = lambda _: None,
-) -> Iterator[None]:
+) -> Iterator[str]:
     """Keep a device for oneself while the block runs, whatever else fills or times what.
 
     Two that time on a device at once disturb each other, be it for two tables, in two stores, or
@@ -38,6 +45,9 @@ def reserved(
         patience_s: how long to wait for others, in seconds; None not to wait.
         tell: is called with who is being waited for.
 
+    Yields:
+        What no other running machine has, the same by whatever path the device is reached.
+
     Raises:
         DeviceBusyError: another process is timing on it.
         DeviceError: it cannot be reserved, or is gone.
@@ -49,10 +59,49 @@ def reserved(
         [device.python, "-m", f"{AGENT_PACKAGE}.lock", *arguments], {"PYTHONPATH": archive}
     )
     try:
-        _await(stream, called, device, patience_s, tell)
-        yield
+        yield _await(stream, called, device, patience_s, tell)
     finally:
         stream.close()
+
+
+@contextmanager
+def leased(
+    device: Device,
+    store: Store,
+    machine: str,
+    patience_s: float | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Iterator[None]:
+    """Keep all who share a store off a device while the block runs.
+
+    The lock on the device does not: it lies in a folder, and two users of a device, or two entries
+    of an inventory, may have different ones.
+
+    Args:
+        device: to be alone on.
+        store: that others may share.
+        machine: as ``reserved`` found it.
+        patience_s: how long to wait for others, in seconds; None not to wait.
+        tell: is called with who is being waited for.
+
+    Raises:
+        DeviceBusyError: another process is timing on it.
+        StoreError: the store cannot be used.
+    """
+    deadline, told = time.monotonic() + (patience_s or 0.0), ""
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(store.device_lease(machine, device.name))
+                break
+            except DeviceBusyError as error:
+                if time.monotonic() >= deadline:
+                    raise
+                if str(error) != told:
+                    told = str(error)
+                    tell(f"waiting: {told}")
+            time.sleep(_PAUSE_S)
+        yield
 
 
 def busy(device: str, by: str) -> DeviceBusyError:
@@ -67,8 +116,8 @@ def _await(
     while True:
         event = read_event(stream, called, patience_s + _ANSWER_TIMEOUT_S)
         match event:
-            case {"event": "held"}:
-                return
+            case {"event": "held", "machine": str(machine)} if _is_name(machine):
+                return machine
             case {"event": "waiting", "by": str(by)}:
                 tell(f"waiting for {by}, which is timing {device.name}")
             case {"event": "taken", "by": str(by)}:
@@ -80,3 +129,7 @@ def _await(
                 )
             case _:
                 raise AgentError(f"{called} answered {shown(event)}, which makes no sense")
+
+
+def _is_name(machine: str) -> bool:
+    return 0 < len(machine) <= _LONGEST_NAME and machine.isprintable()
