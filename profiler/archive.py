@@ -30,9 +30,14 @@ def agent_archive() -> bytes:
     return content.getvalue()
 
 
+def agent_sha256() -> str:
+    """Return the hash of the agent's archive, in hexadecimal digits."""
+    return hashlib.sha256(agent_archive()).hexdigest()
+
+
 def push_archive(device: Device) -> str:
     """Put the agent's archive on a device unless it is there, whole; return its path."""
-    digest = hashlib.sha256(agent_archive()).hexdigest()
+    digest = agent_sha256()
     path = device.root / f"agent-{digest[:12]}.zip"
     there = device.run(["sha256sum", str(path)], _COMMAND_TIMEOUT_S)
     if there.stdout.split()[:1] != [digest]:

@@ -7,6 +7,8 @@ from importlib import metadata
 
 from ..devices.device import Device
 from ..tables.provenance import Condition, Provenance
+from .archive import agent_sha256
+from .provision.using import prepared_in_use
 from .runtimes import find_runtime
 from .session import AgentSession
 
@@ -25,7 +27,7 @@ def identify(device: Device, condition: Condition) -> Provenance:
         hello = session.hello
     return Provenance(
         device=device.name,
-        facts=device.facts().pairs,
+        facts=_facts(device, condition.runtime),
         condition=condition,
         runtime_version=hello.runtime_version,
         runtime_sha256=hello.runtime_sha256,
@@ -34,6 +36,13 @@ def identify(device: Device, condition: Condition) -> Provenance:
         created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         sartor_version=_sartor_version(),
     )
+
+
+def _facts(device: Device, runtime: str) -> tuple[tuple[str, str], ...]:
+    """Return what a device is, and what of ours runs there, by name."""
+    prepared = prepared_in_use(device, runtime)
+    ours = (("agent_sha256", agent_sha256()), *(prepared.pairs if prepared else ()))
+    return tuple(sorted((*device.facts().pairs, *ours)))
 
 
 def _sartor_version() -> str:

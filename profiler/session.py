@@ -19,6 +19,8 @@ from ..tables.errors import AgentError, CommandFailedError, DeviceError, Runtime
 from .archive import AGENT_PACKAGE, push_archive, temporary_file
 from .events import death, read_event, shown
 from .messages import Hello, MeasureJob, Refusal, Timing, read_busy_ms, read_hello, read_timings
+from .provision.recipes import can_prepare
+from .provision.using import preparing
 from .reservation import busy, this_process
 from .runtimes import Runtime
 from .vitals import Vitals, read_vitals
@@ -192,6 +194,8 @@ class AgentSession:
         if event.get("event") == "missing":
             python = self._device.python
             install = f"install it there: {python} -m pip install {self._runtime.distribution}"
+            if self._device.remote and can_prepare(self._runtime.name):
+                install = f"put it there: {preparing(self._device.name, self._runtime.name)}"
             raise RuntimeMissingError(
                 f"{python} on {self._device.name} cannot import {self._runtime.name}: "
                 f"{event.get('error')}; {event.get('advice', install)}"
