@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..tables.errors import DeviceError
+from .provision import Standing, runtime_standings
 from .runtimes import RUNTIMES
 
 if TYPE_CHECKING:
@@ -26,25 +28,41 @@ class Checkup:
         answer_s: how long it took to answer, connecting included.
         facts: what it is.
         health: how it is.
-        runtimes: (name, version) of each that runs there.
-        advice: what is missing, each with the command that mends it.
+        standings: how it stands with the runtimes that were asked about.
     """
 
     device: str
     answer_s: float
     facts: DeviceFacts
     health: Health
-    runtimes: tuple[tuple[str, str], ...]
-    advice: tuple[str, ...]
+    standings: tuple[Standing, ...]
 
     @property
     def ready(self) -> bool:
         """Whether something can be measured there."""
-        return bool(self.runtimes)
+        return any(each.ready for each in self.standings)
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What is wrong, and what mends it, a sentence each.
+
+        A runtime that is missing is worth a sentence only where there is no other.
+        """
+        found = list(self.health.warnings)
+        for each in self.standings:
+            if each.state == "broken" or (each.ready and each.why):
+                found.append(_sentence(each))
+            elif not self.ready:
+                found.append(f"{each.runtime} is {_sentence(each)}")
+        return tuple(found)
 
 
-def check(device: Device) -> Checkup:
+def check(device: Device, runtimes: Sequence[str] = tuple(RUNTIMES)) -> Checkup:
     """See how a device is.
+
+    Args:
+        device: to be seen.
+        runtimes: to ask about.
 
     Raises:
         DeviceError: it cannot be reached, or does not answer; says what to do.
@@ -57,23 +75,11 @@ def check(device: Device) -> Checkup:
             f"{device.name} cannot even run `true`: {done.stderr.strip()}; look after it by hand"
         )
     facts, health = device.facts(), device.health()
-    runtimes = _runtimes(facts)
-    advice = []
-    if not runtimes:
-        advice.append(
-            f"nothing can be measured there, for it has no runtime; put one there with: "
-            f"sartor devices prepare {device.name} --runtime litert"
-        )
-    return Checkup(device.name, answer_s, facts, health, runtimes, tuple(advice))
+    return Checkup(device.name, answer_s, facts, health, runtime_standings(device, runtimes))
 
 
-def _runtimes(facts: DeviceFacts) -> tuple[tuple[str, str], ...]:
-    """Find the runtimes that agents have there, by the device's own Python."""
-    installed = dict(facts.distributions)
-    found = {
-        name: f"{distribution} {installed[distribution]}"
-        for name, runtime in RUNTIMES.items()
-        for distribution in runtime.distributions
-        if distribution in installed and "numpy" in installed
-    }
-    return tuple(sorted(found.items()))
+def _sentence(standing: Standing) -> str:
+    called = standing.version if standing.ready else standing.state
+    why = f": {standing.why}" if standing.why else ""
+    remedy = f"; {standing.command}" if standing.command else ""
+    return f"{called}{why}{remedy}"

@@ -19,7 +19,6 @@ class Runtime:
         suffix: of its model files.
         channels_last: whether its models take (batch, height, width, channels).
         distribution: what pip has to install to bring it to a device.
-        others: distributions that bring it, too.
         writer: writes a graph for it, for a batch size, and knows its own version.
         options: that a condition may give it, the first being its default.
         framed: by which of them operators have to be measured between neighbours, because it
@@ -39,12 +38,6 @@ class Runtime:
     dtypes: tuple[str, ...] = DTYPES
     shipped: bool = True
     extra: str = ""
-    others: tuple[str, ...] = ()
-
-    @property
-    def distributions(self) -> tuple[str, ...]:
-        """Names of the distributions that bring it, of which a device needs one."""
-        return (*self.others, self.distribution.split()[-1])
 
     def check_options(self, options: str) -> None:
         """Raise FormatError if a condition has options that the runtime does not know."""
@@ -126,7 +119,6 @@ RUNTIMES: Mapping[str, Runtime] = {
         writer=_onnx,
         options=("", "optimization=extended", "provider=cuda"),
         framed=("", "provider=cuda"),
-        others=("onnxruntime-gpu",),
     ),
     # LiteRT's older name, which ends with 2.14: what old boards still carry.
     "tflite-runtime": Runtime(

@@ -57,12 +57,15 @@ def profile_model(request: ModelRequest, *, as_json: bool) -> None:
 
     from ...devices import find_device
     from ...profiler import measure_model, read_model
+    from ...profiler.provision import with_prepared
 
     shapes = dict(map(_shape, request.shapes))
     device = find_device(request.device, request.python, request.inventory)
     if request.plot is not None:
         _check_plot(request.plot)
     model = read_model(request.path, request.runtime)
+    if not request.python:
+        device = with_prepared(device, model.runtime.name)
     for warning in device.health().warnings:
         note(f"{device.name} is not quiet, timings may be off: {warning}")
     with progress_bar() as bar:

@@ -141,16 +141,18 @@ class _Work:
         import numpy as np
 
         from ...profiler import collect
+        from ...profiler.provision import with_prepared
 
+        asked = self.request
         report = collect(
-            device,
+            device if asked.python else with_prepared(device, asked.runtime),
             self.store,
             self.table,
             self.plan,
             self.condition,
-            np.random.default_rng(self.request.seed),
+            np.random.default_rng(asked.seed),
             progress,
-            patience_s=self.request.patience_s,
+            patience_s=asked.patience_s,
             tell=tell,
         )
         if self.newcomer is not None:
