@@ -13,6 +13,7 @@ import numpy as np
 
 from ..devices.device import Device
 from ..devices.health import Health
+from ..devices.patient import patient
 from ..tables.errors import FormatError
 from ..tables.health import BatchHealth
 from ..tables.measurement import Window
@@ -56,6 +57,7 @@ def collect(
     pass, so this process and the agent may be killed at any moment: a rerun measures only what is
     missing. A subject that the runtime refuses, or that kills two agents, is given up with a reason
     in the store; a rerun tries it once more. The device is kept for this process alone meanwhile.
+    A connection to the device that breaks costs nothing but time (``devices.patient``).
     With every batch the store learns how the device was; one that was disturbed is measured again,
     unless ``patience_s`` is None.
 
@@ -74,6 +76,7 @@ def collect(
 
     Raises:
         FormatError: plan and condition are of different data types, or the runtime cannot run so.
+        CoresError: the device does not let agents have the cores of the condition.
         DeviceBusyError: another process is timing on the device, be it for another store, or from
             another host that shares this one.
         DeviceDisturbedError: the device did not become quiet.
@@ -81,6 +84,8 @@ def collect(
         StoreError: the table holds measurements of other circumstances, or cannot be written.
         RuntimeMissingError: the device lacks the runtime.
         AgentError: agents die whatever they measure.
+        ConnectionLostError: the device did not come back.
+        DeviceRestartedError: it was restarted meanwhile.
         DeviceError: the device is gone.
     """
     if plan.dtype != condition.dtype:
@@ -89,7 +94,10 @@ def collect(
             "give make_plan the condition's dtype"
         )
     started = time.monotonic()
-    with _alone(device, store, table, condition, patience_s, tell) as health_before:
+    device = patient(device, tell=tell)
+    view = partial(Health.seen_from, cores=condition.pinned, gpu=condition.on_gpu)
+    wait = partial(wait_until_quiet, device, patience_s, tell, view)
+    with _alone(device, store, table, condition, patience_s, tell, wait) as health_before:
         done = store.done(table)
         resumed = coverage(plan, done).windows
         run = _Run(store, table, progress, resumed, plan.windows)
@@ -99,13 +107,12 @@ def collect(
             runtime=runtime,
             threads=condition.threads,
             options=condition.options,
+            cores=condition.pinned,
             reference=runtime.write(reference_graph(), condition.batch),
             keep=run.keep,
             give_up=run.give_up,
             watch=run.watch,
-            pause=None
-            if patience_s is None
-            else partial(wait_until_quiet, device, patience_s, tell),
+            pause=None if patience_s is None else wait,
         )
         unsteady: Sequence[Target] = plan.targets
         for pass_index in range(max(plan.passes, plan.most_passes)):
@@ -113,12 +120,12 @@ def collect(
             if pass_index >= plan.passes:
                 run.of_windows += len(missing)
             if pass_index > 0 and missing:
-                wait_until_quiet(device, patience_s, tell)
+                wait()
             items = [_item(target, runtime, condition.batch) for target in missing]
             interleaving.take_pass(pass_index, make_batches(items, rng))
             if pass_index >= plan.passes - 1:
                 unsteady = run.unsteady(unsteady)
-        health_after = device.health()
+        health_after = view(device.health())
     seconds = time.monotonic() - started
     return CollectionReport(
         table=table,
@@ -143,13 +150,15 @@ def _alone(
     condition: Condition,
     patience_s: float | None,
     tell: Callable[[str], None],
+    wait: Callable[[], Health],
 ) -> Iterator[Health]:
     """Have a device and a table for ourselves; give the device's health at the beginning."""
+    native = find_runtime(condition.runtime).native
     with (
-        reserved(device, patience_s, tell) as machine,
+        reserved(device, patience_s, tell, native=native) as machine,
         leased(device, store, machine, patience_s, tell),
     ):
-        health = wait_until_quiet(device, patience_s, tell)
+        health = wait()
         store.create(table, identify(device, condition))
         with store.lease(table):
             yield health

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from ..devices.device import Device, Stream
+from ..devices.patient import impatient, patient
 from ..tables.errors import AgentError, DeviceBusyError, DeviceError
 from ..tables.owner import Owner
-from .archive import AGENT_PACKAGE, push_archive
+from .archive import AGENT, AGENT_PACKAGE, with_archive
 from .events import read_event, shown
+from .shell_lock import shell_lock_argv
 
 if TYPE_CHECKING:
     from ..tables.store import Store
@@ -32,18 +34,23 @@ def reserved(
     device: Device,
     patience_s: float | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    *,
+    native: bool = False,
 ) -> Iterator[str]:
     """Keep a device for oneself while the block runs, whatever else fills or times what.
 
     Two that time on a device at once disturb each other, be it for two tables, in two stores, or
-    for a single model. So a process on the device holds a lock of the kernel's there. It ends with
-    this process, or its connection, and with it the lock. Agents hold one of their own
-    (``AgentSession``): one may survive its host for as long as it is at its last models.
+    for a single model. So a process on the device holds a lock of the kernel's there. It outlasts
+    broken connections; when this process dies, it ends at once, or where there is a connection, as
+    soon as another process of this machine comes, or a little after patience with connections
+    would have ended. Agents hold one of their own (``AgentSession``): one may survive its host for
+    as long as it is at its last models.
 
     Args:
         device: to be alone on.
         patience_s: how long to wait for others, in seconds; None not to wait.
         tell: is called with who is being waited for.
+        native: whether the device need not have a Python: then its shell holds the lock.
 
     Yields:
         What no other running machine has, the same by whatever path the device is reached.
@@ -52,16 +59,25 @@ def reserved(
         DeviceBusyError: another process is timing on it.
         DeviceError: it cannot be reserved, or is gone.
     """
-    patience_s = patience_s or 0.0
-    archive, called = push_archive(device), f"the lock of {device.name}"
-    arguments = (str(device.root / "device"), this_process(), f"{patience_s:g}")
-    stream = device.open_stream(
-        [device.python, "-m", f"{AGENT_PACKAGE}.lock", *arguments], {"PYTHONPATH": archive}
+    device = patient(device)
+    with ExitStack() as held:
+
+        def take() -> str:
+            stream = held.enter_context(closing(_open_lock(device, patience_s or 0.0, native)))
+            return _await(stream, f"the lock of {device.name}", device, patience_s or 0.0, tell)
+
+        yield take() if native else with_archive(device, take)
+
+
+def _open_lock(device: Device, patience_s: float, native: bool) -> Stream:  # noqa: FBT001
+    lock, holder = str(device.root / "device"), this_process()
+    if native:
+        return impatient(device).open_stream(shell_lock_argv(lock, holder, patience_s), {})
+    arguments = (lock, holder, f"{patience_s:g}")
+    return device.open_stream(
+        [device.python, "-m", f"{AGENT_PACKAGE}.lock", *arguments],
+        {"PYTHONPATH": str(AGENT.path(device))},
     )
-    try:
-        yield _await(stream, called, device, patience_s, tell)
-    finally:
-        stream.close()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from .options import (
     DEFAULT_STORE,
     DEFAULT_SUPERNET,
     TRANSFER_NETWORKS,
+    CoresOption,
     InventoryOption,
     JsonOption,
     SeedOption,
@@ -64,6 +65,7 @@ def profile(
         ),
     ] = None,
     threads: ThreadsOption = 1,
+    cores: CoresOption = "",
     supernet: SupernetOption = DEFAULT_SUPERNET,
     rows: Annotated[
         Rows,
@@ -188,6 +190,7 @@ def profile(
                 shapes=tuple(shape or ()),
                 plot=plot,
                 seed=seed,
+                cores=cores,
             ),
             as_json=as_json,
         )
@@ -208,6 +211,7 @@ def profile(
             inventory=inventory,
             runtime=runtime or "litert",
             threads=threads,
+            cores=cores,
             options=options,
             dtype=dtype,
             python=python,

@@ -37,6 +37,7 @@ class ModelRequest:
         shapes: of inputs, each NAME=1x3x224x224.
         plot: PNG file to draw to, if any.
         seed: of the order.
+        cores: to pin to, as ``--cores`` names them.
     """
 
     path: Path
@@ -49,13 +50,14 @@ class ModelRequest:
     shapes: tuple[str, ...]
     plot: Path | None
     seed: int
+    cores: str = ""
 
 
 def profile_model(request: ModelRequest, *, as_json: bool) -> None:
     """Measure a model, and print what was found."""
     import numpy as np
 
-    from ...devices import find_device
+    from ...devices import find_cores, find_device
     from ...profiler import measure_model, read_model
     from ...profiler.provision import with_prepared
 
@@ -77,6 +79,7 @@ def profile_model(request: ModelRequest, *, as_json: bool) -> None:
             threads=request.threads,
             passes=request.passes,
             shapes=shapes,
+            cores=find_cores(device, request.cores),
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
     try:
@@ -97,6 +100,7 @@ def document_of(profile: ModelProfile) -> dict[str, object]:
         "runtime": profile.runtime,
         "runtime_version": profile.runtime_version,
         "threads": profile.threads,
+        "cores": profile.cores,
         "passes": profile.passes,
         "latency_ms": profile.whole.median_ms,
         "interval_ms": profile.whole.interval_ms(),

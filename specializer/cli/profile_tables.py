@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ...devices import Device
     from ...devices.stoppable import Stop
     from ...profiler import CollectionReport, Outcome, Plan, Progress
-    from ...tables import Condition, Graph, LatencyTable, Operator, Store
+    from ...tables import Graph, LatencyTable, Operator, Store
     from ...tables.granularity import Granularity
     from ..transfer import Newcomer
 
@@ -33,6 +33,7 @@ class TablesRequest:
         inventory: file of the inventory, if not the usual one.
         runtime: name.
         threads: that the runtime may use.
+        cores: to pin to, as ``--cores`` names them.
         options: of the runtime.
         dtype: of everything.
         python: the interpreter that has the runtime; empty for each device's own.
@@ -52,6 +53,7 @@ class TablesRequest:
     inventory: Path | None
     runtime: str
     threads: int
+    cores: str
     options: str
     dtype: str
     python: str
@@ -73,7 +75,8 @@ class TablesRequest:
         chosen = (pair.rpartition("=")[2] for pair in self.options.split(","))
         other = "" if self.dtype == "float32" else self.dtype
         how = "transferred" if self.transfer_from else ""
-        return "-".join(filter(None, (device, self.runtime, *chosen, other, how)))
+        where = f"cores{self.cores}" if self.cores[:1].isdecimal() else self.cores
+        return "-".join(filter(None, (device, self.runtime, *chosen, other, where, how)))
 
 
 def profile_tables(request: TablesRequest, where: str, *, as_json: bool) -> None:
@@ -86,23 +89,17 @@ def profile_tables(request: TablesRequest, where: str, *, as_json: bool) -> None
     """
     from ...devices import find_device
     from ...profiler import find_runtime
-    from ...tables import Condition, Store
+    from ...tables import Store
 
     found = find_runtime(request.runtime)
     found.check_options(request.options)
     found.check_dtype(request.dtype)
-    condition = Condition(
-        request.runtime, request.threads, dtype=request.dtype, options=request.options
-    )
     # All that can be wrong with the request is found out before anything is measured.
     devices = [find_device(name, request.python, request.inventory) for name in request.devices]
     plan = None if request.transfer_from else _plan(request)
     with Store.open(where) as store:
         newcomers = {name: _newcomer(request, store, name) for name in request.devices}
-        works = [
-            _Work(request, device, store, condition, newcomers[device.name], plan)
-            for device in devices
-        ]
+        works = [_Work(request, device, store, newcomers[device.name], plan) for device in devices]
         if len(works) == 1:
             _profile_one(works[0], as_json=as_json)
         else:
@@ -116,7 +113,6 @@ class _Work:
     request: TablesRequest
     device: Device
     store: Store
-    condition: Condition
     newcomer: Newcomer | None
     shared: Plan | None
 
@@ -140,16 +136,22 @@ class _Work:
         """Measure on the device, by whatever means it is seen."""
         import numpy as np
 
+        from ...devices import find_cores
         from ...profiler import collect
         from ...profiler.provision import with_prepared
+        from ...tables import Condition
+        from ...tables.cores import cores_text
 
         asked = self.request
+        pinned = cores_text(find_cores(device, asked.cores))
         report = collect(
             device if asked.python else with_prepared(device, asked.runtime),
             self.store,
             self.table,
             self.plan,
-            self.condition,
+            Condition(
+                asked.runtime, asked.threads, dtype=asked.dtype, options=asked.options, cores=pinned
+            ),
             np.random.default_rng(asked.seed),
             progress,
             patience_s=asked.patience_s,

@@ -23,6 +23,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
 
@@ -176,12 +177,12 @@ def test_a_full_disk_ends_a_collection_that_goes_on_with_more_space(
 def test_a_wall_clock_that_runs_backwards_spoils_nothing(
     device: LocalDevice, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On both sides each look at it shows ten seconds less than the one before."""
+    """On both sides each look at it shows ten seconds less; on the device, it is years ago."""
     device.python = python_that(
         tmp_path,
         "import datetime, itertools, time\n"
         "looks, truth = itertools.count(), time.time\n"
-        "time.time = lambda: truth() - 10 * next(looks)\n"
+        "time.time = lambda: truth() - 1e9 - 10 * next(looks)\n"
         "time.time_ns = lambda: int(1e9 * time.time())\n"
         "class Datetime(datetime.datetime):\n"
         "    @classmethod\n"
@@ -189,6 +190,7 @@ def test_a_wall_clock_that_runs_backwards_spoils_nothing(
         "        return cls.fromtimestamp(time.time(), tz)\n"
         "datetime.datetime = Datetime",
     )
+    before = datetime.now(timezone.utc)
     looks, truth, seen = count(), time.time, list[Progress]()
     monkeypatch.setattr(time, "time", lambda: truth() - 10 * next(looks))
     monkeypatch.setattr(time, "time_ns", lambda: int(1e9 * time.time()))
@@ -202,7 +204,9 @@ def test_a_wall_clock_that_runs_backwards_spoils_nothing(
     check_complete(table, plan)
     assert all(row.median_ms > 0 for row in table.rows.values())
     starts = [table.windows[one.subject][0].started_at for one in seen if one.pass_index == 0]
-    assert starts == sorted(set(starts), reverse=True)
+    assert starts == sorted(set(starts))
+    dates = [before, *map(datetime.fromisoformat, starts), datetime.now(timezone.utc)]
+    assert dates == sorted(dates)
 
 
 # 7. The runtime crashes.

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sartor.devices.adb import AdbDevice
+
+from ...real.adbd import Phone, running_adb_server, running_phone, why_no_phone
+
+
+@pytest.fixture(scope="session")
+def phone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Phone]:
+    """A phone on its cable, with nothing on it."""
+    if reason := why_no_phone():
+        pytest.skip(reason)
+    with (
+        running_adb_server(tmp_path_factory.mktemp("adb")),
+        running_phone(tmp_path_factory.mktemp("phone")) as phone,
+    ):
+        yield phone
+
+
+@pytest.fixture
+def handset(phone: Phone) -> AdbDevice:
+    phone.cable.plug()
+    return AdbDevice("phone", phone.serial)
