@@ -99,18 +99,19 @@ def read_operators(text: str) -> tuple[OperatorLatency, ...]:
     _check(text)
     _, regular, after = text.partition(_REGULAR)
     found: list[OperatorLatency] = []
-    part, row_of = "", None
+    part, begun = "", False
+    row_of: re.Pattern[str] | None = None
     for line in (after if regular else text).splitlines():
         if match := _PART.match(line):
-            part, row_of = (f"subgraph {match[2]}" if match[1] else ""), None
+            part, begun, row_of = (f"subgraph {match[2]}" if match[1] else ""), False, None
         elif _DELEGATE.match(line):
-            part, row_of = "delegate", None
+            part, begun, row_of = "delegate", False, None
         elif _RUN_ORDER.match(line):
-            row_of = _header
+            begun, row_of = True, None
         elif _SECTION.match(line) or not line.strip():
-            row_of = None
-        elif row_of is _header:
-            row_of = _header(line)
+            begun, row_of = False, None
+        elif begun:
+            begun, row_of = False, _header(line)
         elif row_of is not None:
             found.append(_operator(row_of, line, part))
             if len(found) > _MOST_OPERATORS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -121,7 +121,7 @@ def test_pieces_that_are_there_are_not_pushed_again(
 class OtherProcessors(LocalDevice):
     """This machine, but for what its kernel says of its processors."""
 
-    def run(self, argv: list[str] | tuple[str, ...], timeout_s: float) -> Completed:  # type: ignore[override]
+    def run(self, argv: Sequence[str], timeout_s: float) -> Completed:
         if list(argv) == ["uname", "-m"]:
             return Completed(0, "armv7l\n", "")
         return super().run(argv, timeout_s)
@@ -168,6 +168,5 @@ def test_a_phone_is_prepared_by_the_bundle(
 
 
 def test_a_device_with_a_python_gets_no_bundle(tmp_path: Path) -> None:
-    assert sys.version_info >= (3, 10)
     with pytest.raises(RuntimeMissingError, match="Sartor puts no torch on devices"):
         prepare(LocalDevice(tmp_path), "torch")
