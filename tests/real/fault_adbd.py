@@ -78,11 +78,13 @@ class FaultPhone:
         folder: below which its programs find their files; paths are those of this machine.
         faults: may be changed.
         services: that were asked for.
+        variables: of the environment of its programs.
     """
 
     def __init__(self, folder: Path, faults: Faults) -> None:
         self.folder, self.faults = folder, faults
         self.services: list[str] = []
+        self.variables = {"PATH": os.environ["PATH"]}
         self.keys: set[bytes] = set()
         self._wires: set[Wire] = set()
         self._listener: socket.socket | None = None
@@ -238,7 +240,8 @@ class _Host:
         options, _, command = service.partition(":")
         apart = "v2" in options.split(",")
         with subprocess.Popen(
-            ["sh", "-c", command],
+            ["/bin/sh", "-c", command],
+            env=self.phone.variables,
             cwd=self.phone.folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
