@@ -109,7 +109,8 @@ class BoundedPacketizer(Packetizer):
 
     def forget(self, number: int) -> None:
         """Note no more of a channel that we have closed, and take nothing from it."""
-        if self.channels.pop(number, None) is not None:
+        channel = self.channels.pop(number, None)
+        if channel is not None and not channel.closed:
             self.forgotten.add(number)
         self.signals.pop(number, None)
 
