@@ -31,9 +31,13 @@ class _Agent(AgentSSH):
     def __init__(self, path: str) -> None:
         super().__init__()
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(_AGENT_S)
-        connection.connect(path)
-        self._connect(connection)
+        try:
+            connection.settimeout(_AGENT_S)
+            connection.connect(path)
+            self._connect(connection)
+        except BaseException:
+            connection.close()
+            raise
 
     def close(self) -> None:
         """Leave the agent."""

@@ -87,7 +87,8 @@ class Wire:
     def close(self) -> None:
         """Close the carrier."""
         self._closed = True
-        self._carrier.close()
+        with suppress(EOFError, OSError, SSHException):  # a channel says goodbye over its own wire
+            self._carrier.close()
 
 
 class BoundedPacketizer(Packetizer):

@@ -148,11 +148,18 @@ class Sshd:
         kind, key = self.host_key.with_suffix(".pub").read_text().split()[:2]
         return f"{host or f'[{self.host}]:{self.port}'} {kind} {key}\n"
 
-    def client_config(self, alias: str, known_hosts: Path) -> str:
-        """Return the lines of an ``ssh_config`` by which clients reach it as ``alias``."""
+    def client_config(self, alias: str, known_hosts: Path, keys: Sequence[Path] = ()) -> str:
+        """Return the lines of an ``ssh_config`` by which clients reach it as ``alias``.
+
+        Args:
+            alias: of the server.
+            known_hosts: the file of keys that the user knows.
+            keys: to log in by, by default the one that may.
+        """
+        files = "".join(f"IdentityFile {key}\n" for key in keys or [self.client_key])
         return (
             f"Host {alias}\nHostName {self.host}\nPort {self.port}\nUser {self.user}\n"
-            f"IdentityFile {self.client_key}\nIdentitiesOnly yes\nIdentityAgent none\n"
+            f"{files}IdentitiesOnly yes\nIdentityAgent none\n"
             f"UserKnownHostsFile {known_hosts}\nGlobalKnownHostsFile /dev/null\n"
         )
 
@@ -261,7 +268,7 @@ class Sshd:
 
 
 @contextmanager
-def running_sshd(settings: str = "", **more: Any) -> Iterator[Sshd]:
+def running_sshd(settings: str = "", **more: Any) -> Iterator[Sshd]:  # noqa: ANN401
     """Make a server, and leave nothing of it behind.
 
     Args:

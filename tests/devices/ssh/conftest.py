@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -37,7 +37,13 @@ class Client:
         self.own_known_hosts = folder / "own" / "known_hosts"
 
     def device(
-        self, server: Sshd, name: str = "pi4", more: str = "", *, is_known: bool = True
+        self,
+        server: Sshd,
+        name: str = "pi4",
+        more: str = "",
+        *,
+        is_known: bool = True,
+        keys: Sequence[Path] = (),
     ) -> SshDevice:
         """Make a device of a server, whose key is at hand.
 
@@ -46,10 +52,12 @@ class Client:
             name: of the device, and of the host in the config.
             more: lines of the config that win over all others.
             is_known: whether the user knows the server's host key.
+            keys: to log in by, by default the one that may.
         """
         with self.known_hosts.open("a") as known:
             known.write(server.known_hosts_line() if is_known else "")
-        lines = server.client_config(name, self.known_hosts).splitlines(keepends=True)
+        text = server.client_config(name, self.known_hosts, keys)
+        lines = text.splitlines(keepends=True)
         with self.config.open("a") as config:
             config.write("".join([lines[0], f"{more}\n", *lines[1:]]))
         return self.make(name)

@@ -221,8 +221,14 @@ class TestCertificates:
         ("options", "why"),
         [
             (("-n", "other.example"), r"it is for other\.example"),
-            (("-n", "127.0.0.1", "-V", "20200101:20200102"), "it is not valid now; check both clocks"),
-            (("-n", "127.0.0.1", "-V", "20990101:20990102"), "it is not valid now; check both clocks"),
+            (
+                ("-n", "127.0.0.1", "-V", "20200101:20200102"),
+                "it is not valid now; check both clocks",
+            ),
+            (
+                ("-n", "127.0.0.1", "-V", "20990101:20990102"),
+                "it is not valid now; check both clocks",
+            ),
             ((), "it is for nobody"),
         ],
     )
