@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("paramiko", reason="pip install 'sartor[ssh]'")
 
 from sartor.devices.ssh import SshDevice
+from sartor.devices.ssh.private_key import read_private_key
 from sartor.tables.errors import (
     ConnectionLostError,
     DeviceUnreachableError,
@@ -63,6 +64,17 @@ def test_keys_of_all_kinds_let_us_in(own_sshd: Sshd, client: Client, kind: str) 
     make_key(key, kind)
     shutil.copy(key.with_suffix(".pub"), own_sshd.folder / "authorized_keys")
     assert works(client.device(own_sshd, more=f"IdentityFile {key}"))
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa"])
+@pytest.mark.parametrize("comment", ["", "é", "a comment"])
+def test_keys_are_read_whatever_their_comment(tmp_path: Path, kind: str, comment: str) -> None:
+    for number in range(8):  # about half of those without a comment have no padding
+        key = tmp_path / f"key{number}"
+        make = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", comment, "-f", str(key)]
+        subprocess.run(make, check=True)
+        public = key.with_suffix(".pub").read_text().split()[1]
+        assert read_private_key(key).get_base64() == public
 
 
 def test_a_key_of_the_agent_lets_us_in(sshd: Sshd, client: Client, agent: Path) -> None:
