@@ -29,16 +29,16 @@ class LocalDevice:
     """This machine; programs run as children of this process.
 
     Attributes:
-        name: ``local``.
+        name: ``local``, or what the inventory calls it.
         remote: not at all.
         root: for our files, by default below the user's cache folder.
         python: that runs agents, by default the interpreter that runs this process.
     """
 
-    name = "local"
     remote = False
 
-    def __init__(self, root: Path | None = None, python: str = "") -> None:
+    def __init__(self, root: Path | None = None, python: str = "", name: str = "local") -> None:
+        self.name = name
         self.root = PurePosixPath(root or _cache_folder() / "sartor" / "device")
         self.python = python or sys.executable
 

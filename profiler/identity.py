@@ -6,11 +6,12 @@ from datetime import datetime, timezone
 from importlib import metadata
 
 from ..devices.device import Device
+from ..tables.cores import cores_text
 from ..tables.provenance import Condition, Provenance
 from .archive import agent_sha256
 from .provision.using import prepared_in_use
+from .runner import make_runner
 from .runtimes import find_runtime
-from .session import AgentSession
 
 
 def identify(device: Device, condition: Condition) -> Provenance:
@@ -18,16 +19,19 @@ def identify(device: Device, condition: Condition) -> Provenance:
 
     Raises:
         FormatError: the agent cannot bring about the condition.
+        CoresError: the device does not let the agent have the cores of the condition.
         RuntimeMissingError: the device lacks the runtime.
     """
     runtime = find_runtime(condition.runtime)
     runtime.check_options(condition.options)
     runtime.check_dtype(condition.dtype)
-    with AgentSession(device, runtime, condition.threads, condition.options) as session:
+    with make_runner(
+        device, runtime, condition.threads, condition.options, condition.pinned
+    ) as session:
         hello = session.hello
     return Provenance(
         device=device.name,
-        facts=_facts(device, condition.runtime),
+        facts=_facts(device, condition.runtime, hello.affinity),
         condition=condition,
         runtime_version=hello.runtime_version,
         runtime_sha256=hello.runtime_sha256,
@@ -38,11 +42,15 @@ def identify(device: Device, condition: Condition) -> Provenance:
     )
 
 
-def _facts(device: Device, runtime: str) -> tuple[tuple[str, str], ...]:
-    """Return what a device is, and what of ours runs there, by name."""
+def _facts(device: Device, runtime: str, affinity: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
+    """Return what a device is, what of ours runs there, and on which cores, by name."""
     prepared = prepared_in_use(device, runtime)
-    ours = (("agent_sha256", agent_sha256()), *(prepared.pairs if prepared else ()))
-    return tuple(sorted((*device.facts().pairs, *ours)))
+    ours = {"affinity": cores_text(affinity), "agent_sha256": agent_sha256()}
+    return tuple(
+        sorted(
+            (dict(device.facts().pairs) | ours | dict(prepared.pairs if prepared else ())).items()
+        )
+    )
 
 
 def _sartor_version() -> str:

@@ -140,8 +140,14 @@ def _hop(
     user = address.user or _text(options, "user", "") or getpass.getuser()
     alias = _text(options, "hostkeyalias", "")
     tokens = {
-        "%%": "%", "%d": str(Path.home()), "%h": host, "%n": address.host,
-        "%p": str(port), "%r": user, "%u": getpass.getuser(), "%k": alias or address.host,
+        "%%": "%",
+        "%d": str(Path.home()),
+        "%h": host,
+        "%n": address.host,
+        "%p": str(port),
+        "%r": user,
+        "%u": getpass.getuser(),
+        "%k": alias or address.host,
     }
     files = (*_USER_KNOWN_HOSTS, *_SYSTEM_KNOWN_HOSTS)
     named = (

@@ -19,8 +19,9 @@ from ...tables.errors import FormatError
 
 NOTE = "prepared.json"
 
-PROGRAMS = {"environment": "bin/python", "bundle": "run"}
-"""What runs Python, by the kind of what was put there: a virtual environment, or a phone's own."""
+PROGRAMS = {"environment": "bin/python", "bundle": "run", "native": "benchmark_model"}
+"""What is to be run, by the kind of what was put there: the Python of a virtual environment or of a
+phone's bundle, or a tool that needs none."""
 
 _FORMAT = 1
 _LONGEST_NOTE_BYTES = 1 << 16
@@ -87,7 +88,7 @@ class Prepared:
 
     @property
     def python(self) -> PurePosixPath:
-        """What to run as Python: an interpreter, or on a phone the bundle's ``run``."""
+        """What to run: an interpreter, on a phone the bundle's ``run``, or the tool itself."""
         return self.folder / self.key / PROGRAMS[self.kind]
 
     @property

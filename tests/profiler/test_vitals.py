@@ -32,7 +32,9 @@ def vitals(**changed: object) -> Vitals:
 def test_what_ran_besides_the_agent_is_told_apart() -> None:
     health = between(vitals(), vitals(at_s=102.0, busy_s=53.0, own_s=12.0), 1, "now")
     assert health.busy_cores == pytest.approx(0.5)
-    assert health.warnings == ("other programs are running: 0.5 of 4 cores are busy",)
+    assert health.warnings == (
+        "other programs are running: 0.5 of 4 cores are busy; end them, or wait",
+    )
     assert (health.pass_index, health.started_at, health.seconds) == (1, "now", 2.0)
     assert (health.load, health.memory_available_mb, health.frequency_mhz) == (1.5, 2000, 1800)
     assert (health.temperature_c, health.governor, health.throttles) == (61.5, "performance", 0)

@@ -1,0 +1,259 @@
+"""A session with benchmark_model in the place of an agent: the same jobs, the same answers.
+
+What it times is not quite what an agent times, and a table says so: its ``agent_version`` is
+``benchmark_model`` and a number, its runtime's hash that of the tool. The tool tells statistics and
+no latency of a single inference, so a *sample* of such a table is the mean of one run of the tool,
+and a window holds one sample for each of several runs. Each run is a process of its own, started on
+model after model in turns. The tool runs one model again and again, so operators are found warm.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import secrets
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from datetime import datetime, timezone
+from types import TracebackType
+
+from ...devices.device import Device
+from ...devices.health import parse_health
+from ...tables.errors import (
+    AgentError,
+    CommandFailedError,
+    FormatError,
+    ModelFileError,
+    RuntimeMissingError,
+)
+from ..archive import temporary_file
+from ..messages import Hello, MeasureJob, Refusal, Timing
+from ..provision.prepared import Prepared, find_prepared
+from ..runtimes import Runtime
+from ..vitals import Vitals
+from .flags import Schedule, Tool, read_help
+from .printed import read_complaint, read_printed, read_unknown_flags
+from .script import Ran, Report, read_report, script_argv
+
+SESSION_VERSION = 1
+"""Part of a table's identity: raised with every change that can change a latency."""
+
+NAME = "benchmark_model"
+"""Of the runtime in conditions, and of the tool on a device."""
+
+_REPEATS = 3
+"""Runs of the tool on each model of a job."""
+
+_LEAST_RUNS = 5  # inferences, as in an agent's window
+_LEAST_WARM_RUNS = 3
+_MOST_SECONDS = 20.0
+_START_S = 3.0  # for the tool to start and load a model, on a slow phone
+_COMMAND_TIMEOUT_S = 60
+_SHA256 = re.compile(r"([0-9a-f]{64})\b")
+
+
+class BenchmarkSession:
+    """Times models by benchmark_model; a context manager, as ``AgentSession``.
+
+    Args:
+        device: to run on.
+        runtime: the entry of ``RUNTIMES`` for the tool.
+        threads: that it may use.
+        options: of it, as a condition writes them: ``delegate=gpu``, or none.
+
+    Attributes:
+        hello: what there is to say of the tool.
+        busy_ms: how long it has been at work on jobs.
+        vitals: how the device was at the end of the job whose answer was yielded last.
+
+    Raises (on entry):
+        RuntimeMissingError: the tool was not put on the device, or is none.
+        DeviceError: the device does not answer.
+    """
+
+    hello: Hello
+    vitals: Vitals
+
+    def __init__(
+        self, device: Device, runtime: Runtime, threads: int = 1, options: str = ""
+    ) -> None:
+        self._device, self._runtime, self._threads = device, runtime, threads
+        self._delegate = options.partition("delegate=")[2] or "cpu"
+        self._folder = device.root / "sessions" / uuid.uuid4().hex[:12]
+        self._models = itertools.count(1)
+        self._sign = f"sartor-{secrets.token_hex(12)}"
+        self._own_s, self.busy_ms = 0.0, 0.0
+
+    def __enter__(self) -> BenchmarkSession:
+        prepared = self._find()
+        self._program = str(prepared.python)
+        self._tool = self._ask_for_help()
+        with ExitStack() as cleanup:
+            self._run(["mkdir", "-p", str(self._folder)])
+            cleanup.callback(self._device.run, ["rm", "-rf", str(self._folder)], _COMMAND_TIMEOUT_S)
+            self.hello = self._greet(prepared)
+            self._watch(self._run_script([], 0, Schedule()))
+            self._cleanup = cleanup.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._cleanup.close()
+
+    def place(self, models: Sequence[bytes]) -> tuple[str, ...]:
+        """Put models on the device; return the names by which jobs refer to them."""
+        return tuple(map(self._place, models))
+
+    def _place(self, model: bytes) -> str:
+        name = f"{next(self._models)}{self._runtime.suffix}"
+        with temporary_file(model) as path:
+            self._device.push(path, self._folder / name)
+        return name
+
+    def measure(self, jobs: Iterable[MeasureJob]) -> Iterator[tuple[Timing | Refusal, ...]]:
+        """Time models; answers come in the order of the jobs, one for each model of a job.
+
+        A model that makes the tool fail, or crash, is refused with what it said.
+
+        Raises:
+            AgentError: the device broke off, or what came back makes no sense.
+            DeviceTimeoutError: it took too long over a job.
+        """
+        for job in jobs:
+            yield self._measure(job)
+
+    def _measure(self, job: MeasureJob) -> tuple[Timing | Refusal, ...]:
+        schedule = Schedule(
+            runs=_LEAST_RUNS,
+            seconds=job.window_ms / 1e3,
+            warmup_runs=_LEAST_WARM_RUNS,
+            warmup_seconds=job.warmup_ms / 1e3,
+            most_seconds=_MOST_SECONDS,
+        )
+        started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        began = time.monotonic()
+        report = self._run_script(job.models, _REPEATS, schedule)
+        self.busy_ms += 1e3 * (time.monotonic() - began)
+        self._watch(report)
+        count = len(job.models)
+        runs = [report.runs[index::count] for index in range(count)]
+        if not (job.keep or job.reuse):
+            names = [str(self._folder / name) for name in job.models]
+            self._device.run(["rm", "-f", *names], _COMMAND_TIMEOUT_S)
+        return tuple(self._answer(each, started_at) for each in runs)
+
+    def _answer(self, runs: tuple[Ran, ...], started_at: str) -> Timing | Refusal:
+        """Make a window of several runs on one model, or tell why there is none."""
+        samples_us = []
+        for run in runs:
+            if unknown := read_unknown_flags(run.printed):
+                raise AgentError(f"{NAME} ignored {unknown}, though it says that it knows them")
+            if run.status:
+                return Refusal(_explained(run))
+            try:
+                samples_us.append(read_printed(run.printed).inference.mean_us)
+            except FormatError as error:
+                return Refusal(f"what {NAME} printed makes no sense: {error}")
+        if not all(sample_us > 0 for sample_us in samples_us):
+            return Refusal(f"it is faster than {NAME} can tell: its clock shows whole microseconds")
+        return Timing(tuple(samples_us), 0, started_at)
+
+    def _run_script(self, models: Iterable[str], repeats: int, schedule: Schedule) -> Report:
+        names = tuple(models)
+        arguments = self._tool.arguments("", self._threads, schedule, self._delegate)
+        told = [word for word in arguments if not word.startswith("--graph=")]
+        argv = script_argv(self._sign, str(self._folder), repeats, self._program, told, names)
+        # Either phase may take its most, and the inference that it is in.
+        each_s = _START_S + 4 * max(schedule.seconds + schedule.warmup_seconds, 0.5)
+        timeout_s = _COMMAND_TIMEOUT_S + min(each_s, 2 * _MOST_SECONDS) * len(names) * repeats
+        done = self._device.run(argv, timeout_s)
+        if done.exit_code:
+            raise AgentError(
+                f"{self._called} ended with status {done.exit_code}: {done.stderr.strip()[-300:]}"
+            )
+        return read_report(self._sign, done.stdout, len(names) * repeats)
+
+    def _watch(self, report: Report) -> None:
+        self._own_s += report.own_s
+        self.vitals = Vitals(
+            at_s=report.at_s,
+            busy_s=report.busy_s,
+            own_s=self._own_s,
+            throttles=None,
+            health=parse_health(report.files),
+        )
+
+    def _find(self) -> Prepared:
+        found = find_prepared(self._device, self._runtime.name)
+        if found is None or found.kind != "native" or len(found.parts) != 1:
+            raise RuntimeMissingError(
+                f"there is no {NAME} on {self._device.name}; put it there: "
+                f"sartor devices prepare {self._device.name} --runtime {self._runtime.name}"
+            )
+        return found
+
+    def _ask_for_help(self) -> Tool:
+        said = self._device.run([self._program, "--help"], _COMMAND_TIMEOUT_S)
+        try:
+            tool = read_help(said.stdout + said.stderr)
+            tool.arguments("", self._threads, Schedule(), self._delegate)
+        except (ModelFileError, FormatError) as error:
+            raise RuntimeMissingError(
+                f"{self._program} on {self._device.name} cannot be used: {error}"
+            ) from error
+        return tool
+
+    def _greet(self, prepared: Prepared) -> Hello:
+        """Say what there is to say; the hash is that of the file on the device, now."""
+        said = self._run(["sha256sum", self._program])
+        digest = _SHA256.match(said)
+        allowed = self._run(["grep", "Cpus_allowed_list", "/proc/self/status"])
+        (part,) = prepared.parts
+        if digest is None or digest[1] != part.sha256:
+            raise RuntimeMissingError(
+                f"{self._program} on {self._device.name} is not what was put there; put it there "
+                f"again: sartor devices prepare {self._device.name} --runtime {self._runtime.name}"
+            )
+        return Hello(
+            agent_version=f"{NAME} {SESSION_VERSION}, mean of each run",
+            runtime_version=f"{NAME} of {self._tool.origin} {part.version}",
+            runtime_sha256=digest[1],
+            python_version="none",
+            numpy_version="none",
+            affinity=read_processors(allowed.partition(":")[2]),
+        )
+
+    @property
+    def _called(self) -> str:
+        return f"{NAME} on {self._device.name}"
+
+    def _run(self, argv: list[str]) -> str:
+        done = self._device.run(argv, _COMMAND_TIMEOUT_S)
+        if done.exit_code:
+            raise CommandFailedError(
+                f"{argv[0]} failed on {self._device.name}: {done.stderr.strip()[-300:]}"
+            )
+        return done.stdout
+
+
+def read_processors(text: str) -> tuple[int, ...]:
+    """Read a list of processors as the kernel writes it, such as ``0-3,6``; none from nonsense."""
+    found: set[int] = set()
+    for piece in text.strip().split(","):
+        if (match := re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", piece)) is None:
+            return ()
+        found.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return tuple(sorted(found))
+
+
+def _explained(run: Ran) -> str:
+    """Say why a run failed."""
+    said = read_complaint(run.printed) or (run.printed.strip().splitlines() or [""])[-1][:300]
+    how = f"signal {run.status - 128}" if run.status > 128 else f"status {run.status}"
+    return f"{NAME} ended with {how}: {said or 'it said nothing'}"
