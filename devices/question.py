@@ -35,7 +35,7 @@ class Question:
     Attributes:
         files: absolute paths that may hold ``*``; nothing from users.
         programs: (name, shell command), run in this order before files are read; what a command
-            prints, complaints included, is found under its name.
+            prints is found under its name; its complaints are not, unless it has ``2>&1``.
         when: a shell condition without which there is nothing to ask; empty to ask anyway.
     """
 
@@ -46,7 +46,7 @@ class Question:
     @property
     def script(self) -> str:
         """The script that reads everything but what other questions read."""
-        asked = [f"{{ {command}; }} 2>&1 | sed 's/^/:{name}:/'" for name, command in self.programs]
+        asked = [f"{{ {command}; }} | sed 's/^/:{name}:/'" for name, command in self.programs]
         if self.files:
             # `-H` names the file also where there is one only, and `-s` forgives those that are
             # not there; an empty pattern is in every line.

@@ -127,8 +127,8 @@ def busy(device: str, by: str) -> DeviceBusyError:
 
 def _await(
     stream: Stream, called: str, device: Device, patience_s: float, tell: Callable[[str], None]
-) -> None:
-    """Wait until the lock is held."""
+) -> str:
+    """Wait until the lock is held; return what no other running machine has."""
     while True:
         event = read_event(stream, called, patience_s + _ANSWER_TIMEOUT_S)
         match event:

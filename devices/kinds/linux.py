@@ -49,7 +49,7 @@ ABOUT = Question(
     programs=(
         ("uname", "uname -srm"),
         _CPUINFO,
-        ("board", r"tr '\000' '\n' </proc/device-tree/model"),
+        ("board", r"cat /proc/device-tree/model | tr '\000' '\n'"),
         ("virtual", f"grep -qw hypervisor /proc/cpuinfo {FOUND} && echo yes"),
         (
             "container",
@@ -112,7 +112,7 @@ def read_facts(answer: Answer) -> dict[str, str]:
         "microcode": cpuinfo.get("microcode"),
         "turbo": next(filter(None, turbo), None),
         "machine": machine,
-        "virtual": answer.get("virtual", "").strip(),
+        "virtual": "yes" if answer.get("virtual", "").strip() == "yes" else None,
         "container": next((word for word in containers if re.fullmatch("[a-z-]+", word)), None),
         "cpu_limit": f"{quota.cores:.3g} cores" if quota else None,
     }

@@ -173,7 +173,8 @@ def _bits(text: str) -> int:
 
 def _query(what: str, fields: tuple[str, ...]) -> str:
     # A driver in trouble may never answer.
-    return f"timeout 20 nvidia-smi --query-{what}={','.join(fields)} --format=csv,noheader,nounits"
+    query = f"--query-{what}={','.join(fields)} --format=csv,noheader,nounits"
+    return f"timeout 20 nvidia-smi {query} 2>&1"
 
 
 NVIDIA = Kind(

@@ -128,7 +128,7 @@ RASPBERRY_PI = Kind(
     ),
     state=Question(
         programs=(
-            ("vc_throttled", "vcgencmd get_throttled"),
+            ("vc_throttled", "vcgencmd get_throttled 2>&1"),
             ("vc_clock", "vcgencmd measure_clock arm"),
             ("vc_temp", "vcgencmd measure_temp"),
             # The same bits for everybody, where the kernel is the board's own.

@@ -76,6 +76,14 @@ def prepare(
             "--runtime", help="Runtime to put there, as often as you like.", show_default="litert"
         ),
     ] = None,
+    binary: Annotated[
+        str,
+        typer.Option(
+            "--binary",
+            metavar="FILE|URL#sha256=…",
+            help="Google's benchmark_model, for the runtime of that name.",
+        ),
+    ] = "",
     patience: Annotated[
         float,
         typer.Option("--patience", min=0, help="Seconds to wait for others that time on a device."),
@@ -101,7 +109,8 @@ def prepare(
             note(f"{outcome.device}: ready for {name} with {brought}")
 
     outcomes = at_once(
-        {device.name: partial(_prepare, device, asked, patience) for device in devices}, told
+        {device.name: partial(_prepare, device, asked, patience, binary) for device in devices},
+        told,
     )
     for outcome in outcomes.values():
         outcome.raise_if_unexpected()
@@ -112,7 +121,7 @@ def prepare(
 
 
 def _prepare(
-    device: Device, runtimes: tuple[str, ...], patience_s: float, stop: Stop
+    device: Device, runtimes: tuple[str, ...], patience_s: float, binary: str, stop: Stop
 ) -> dict[str, Prepared]:
     from ...devices.stoppable import StoppableDevice
     from ...profiler.provision import prepare as put
@@ -121,7 +130,9 @@ def _prepare(
         note(f"{device.name}: {sentence}")
 
     seen = StoppableDevice(device, stop)
-    return {name: put(seen, name, patience_s=patience_s, tell=tell) for name in runtimes}
+    return {
+        name: put(seen, name, patience_s=patience_s, tell=tell, binary=binary) for name in runtimes
+    }
 
 
 def _prepared_document(outcome: Outcome[dict[str, Prepared]]) -> dict[str, object]:

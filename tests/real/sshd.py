@@ -38,14 +38,15 @@ LogLevel VERBOSE
 # The first process of a private space of processes: when it ends, because its input does, the
 # kernel ends all others, those that were started over SSH included.
 _KEEPER = """
-[ -z "$1" ] || mount --bind "$1" /etc/passwd || exit 1
+mount --bind "$1" /etc/passwd || exit 1
 shift
-"$@" < /dev/null &
-read -r _
+exec 3<&0
+"$@" < /dev/null 3<&- &
+(read -r _ <&3) &
+wait $!
 """
 # The same where there are no private spaces: at least the server ends.
 _PLAIN_KEEPER = """
-shift
 "$@" < /dev/null &
 read -r _
 kill -9 "$!"
@@ -178,7 +179,7 @@ class Sshd:
         if not self.is_private:
             if os.getuid() == 0:
                 Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-            return ["sh", "-c", _PLAIN_KEEPER, "keeper", "", *sshd]
+            return ["sh", "-c", _PLAIN_KEEPER, "keeper", *sshd]
         passwd = self.folder / "passwd"
         line = f"{_ACCOUNT}:x:{_ACCOUNT_ID}:{_ACCOUNT_ID}::{self.home}:/bin/sh\n"
         passwd.write_text(Path("/etc/passwd").read_text() + line)
@@ -274,10 +275,8 @@ def free_port(host: str = "127.0.0.1") -> int:
     """Find a port of an address of this machine that nobody listens on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
-        with suppress(OSError):  # an address of a namespace is free by itself
-            probe.bind((host, 0))
-            return int(probe.getsockname()[1])
-    return 2222
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
 
 
 def _descendants(root: int) -> list[tuple[int, str]]:
