@@ -180,6 +180,7 @@ def _profile_one(work: _Work, *, as_json: bool) -> None:
 
 
 def _profile_several(works: Sequence[_Work], *, as_json: bool) -> None:
+    from ...devices.patient import patient
     from ...devices.stoppable import StoppableDevice
     from ...profiler import at_once
 
@@ -189,11 +190,13 @@ def _profile_several(works: Sequence[_Work], *, as_json: bool) -> None:
 
         def do(work: _Work, stop: Stop) -> CollectionReport:
             name = work.device.name
-            return work.do(
-                StoppableDevice(work.device, stop),
-                partial(bars.show, name),
-                lambda sentence: note(f"{name}: {sentence}"),
-            )
+
+            def tell(sentence: str) -> None:
+                stop.check()
+                note(f"{name}: {sentence}")
+
+            seen = StoppableDevice(patient(work.device, tell=tell), stop)
+            return work.do(seen, partial(bars.show, name), tell)
 
         def told(outcome: Outcome[CollectionReport]) -> None:
             outcomes[outcome.device] = outcome
