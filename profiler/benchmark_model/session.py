@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
+from pathlib import Path
 from types import TracebackType
 
 from ...devices.device import Device
@@ -30,6 +31,7 @@ from ...tables.errors import (
 )
 from ..archive import temporary_file
 from ..messages import Hello, MeasureJob, Refusal, Timing
+from ..packs import Model
 from ..provision.prepared import Prepared, find_prepared
 from ..runtimes import Runtime
 from ..vitals import Vitals
@@ -106,12 +108,15 @@ class BenchmarkSession:
     ) -> None:
         self._cleanup.close()
 
-    def place(self, models: Sequence[bytes]) -> tuple[str, ...]:
+    def place(self, models: Sequence[Model]) -> tuple[str, ...]:
         """Put models on the device; return the names by which jobs refer to them."""
         return tuple(map(self._place, models))
 
-    def _place(self, model: bytes) -> str:
+    def _place(self, model: Model) -> str:
         name = f"{next(self._models)}{self._runtime.suffix}"
+        if isinstance(model, Path):
+            self._device.push(model, self._folder / name)
+            return name
         with temporary_file(model) as path:
             self._device.push(path, self._folder / name)
         return name
