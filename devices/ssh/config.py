@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from paramiko import SSHConfig
+from paramiko.ssh_exception import ConfigParseError
+
 from ...tables.errors import DeviceUnreachableError, FormatError
 from .address import SshAddress
 from .host_key import host_name
@@ -33,6 +36,7 @@ class Hop:
         port: of its SSH server.
         user: who logs in.
         known_as: what ``known_hosts`` files call it.
+        has_key_alias: whether that is the HostKeyAlias of ``~/.ssh/config``.
         known_hosts: these files.
         identities: files of private keys, in the order in which they are tried.
         has_own_identities: whether these were named rather than the usual ones.
@@ -46,6 +50,7 @@ class Hop:
     port: int
     user: str
     known_as: str
+    has_key_alias: bool
     known_hosts: tuple[Path, ...]
     identities: tuple[Path, ...]
     has_own_identities: bool
@@ -76,9 +81,6 @@ def find_route(address: SshAddress, config: Path | None = None) -> tuple[Hop, ..
 
 class _Config:
     def __init__(self, file: Path | None) -> None:
-        from paramiko import SSHConfig
-        from paramiko.ssh_exception import ConfigParseError
-
         files = [Path.home() / ".ssh" / "config", _SYSTEM_CONFIG] if file is None else [file]
         text = "\nHost *\n".join(_with_includes(path, _DEEPEST) for path in files)
         self.name = str(files[0])
@@ -170,6 +172,7 @@ def _hop(
         port=port,
         user=user,
         known_as=alias.lower() or host_name(host, port),
+        has_key_alias=bool(alias),
         known_hosts=tuple(map(Path, files)),
         identities=tuple(
             Path(_expanded(file, tokens))

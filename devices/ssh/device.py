@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -14,9 +15,11 @@ from ..device import LONGEST_OUTPUT_BYTES, Completed
 from ..facts import DeviceFacts, read_facts
 from ..health import Health, read_health
 from .address import SshAddress
+from .host_key import HostKey
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .config import Hop
+    from .connect import Connection
     from .program import Program
     from .stream import SshStream
 
@@ -84,21 +87,15 @@ class SshDevice:
         program = self._start(argv, {})
         deadline_s = time.monotonic() + timeout_s
         try:
-            program.end_input()
-            while not program.has_ended_output:
-                if not program.read(deadline_s):
-                    break
-                if max(len(program.output), len(program.errors)) > LONGEST_OUTPUT_BYTES:
-                    program.kill()
-                    raise DeviceError(
-                        f"{argv[0]} on {self.name} was killed, because it wrote more than "
-                        f"{LONGEST_OUTPUT_BYTES >> 20} MiB"
-                    )
-            if (exit_code := program.wait(deadline_s)) is None:
-                program.kill()
+            exit_code = self._finish(program, deadline_s)
+            if exit_code is None:
                 raise DeviceTimeoutError(
                     f"{argv[0]} on {self.name} did not end within {timeout_s:g} s and was killed"
                 )
+        except BaseException:
+            with suppress(DeviceError):
+                program.kill()  # does nothing once it has ended
+            raise
         finally:
             program.release()
         return Completed(exit_code, _text(program.output), _text(program.errors))
@@ -129,12 +126,50 @@ class SshDevice:
         """Return how the device is right now."""
         return read_health(self)
 
+    def fetch_host_key(self, fingerprint: str = "") -> HostKey:
+        """Ask it for its host key, so that the user can be asked whether that is the right one.
+
+        Behind jump hosts, it is the key of the first host on the way that is not known yet.
+
+        Args:
+            fingerprint: of the key that is expected, ``SHA256:…``; a host may have several keys.
+
+        Raises:
+            DeviceUnreachableError: a host of the way does not answer.
+            HostKeyError: a fingerprint was given, and no key of the host has it.
+            FormatError: the fingerprint is none.
+        """
+        with _needing_paramiko():
+            from .accept import fetch_host_key
+            from .trust import Trust
+        return fetch_host_key(self._route(), Trust(self.name, self._known_hosts), fingerprint)
+
+    def trust_host_key(self, key: HostKey) -> None:
+        """Write down that a key is right; it takes the place of those accepted before.
+
+        Raises:
+            OutputError: Sartor's ``known_hosts`` file cannot be written.
+        """
+        with _needing_paramiko():
+            from .accept import record_host_key
+        record_host_key(key, self._known_hosts)
+
     def close(self) -> None:
         """End the connection; whatever is asked next makes a new one."""
         with self._lock:
             connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def _finish(self, program: Program, deadline_s: float) -> int | None:
+        program.end_input()
+        while not program.has_ended_output and program.read(deadline_s):
+            if max(len(program.output), len(program.errors)) > LONGEST_OUTPUT_BYTES:
+                raise DeviceError(
+                    f"{program.name} on {self.name} was killed, because it wrote more than "
+                    f"{LONGEST_OUTPUT_BYTES >> 20} MiB"
+                )
+        return program.wait(deadline_s)
 
     def _start_shell(self, argv: list[str]) -> Program:
         return self._start(argv, {})
@@ -146,30 +181,42 @@ class SshDevice:
 
     def _connected(self) -> Connection:
         """Return a connection that is alive as far as is known."""
-        try:
-            from .connection import connect
+        with _needing_paramiko():
+            from .connect import connect
             from .trust import Trust
-        except ImportError as error:
-            raise RuntimeMissingError(
-                "devices over SSH need paramiko; install it with: pip install 'sartor[ssh]'"
-            ) from error
-        from .config import find_route
-
         with self._lock:
             if self._connection is None or not self._connection.is_alive:
                 if self._connection is not None:
                     self._connection.close()
                     self._connection = None
-                route = find_route(self.address, self._config)
-                self._connection = connect(self.name, route, Trust(self.name, self._known_hosts))
+                trust = Trust(self.name, self._known_hosts)
+                self._connection = connect(self.name, self._route(), trust)
             return self._connection
+
+    def _route(self) -> tuple[Hop, ...]:
+        with _needing_paramiko():
+            from .config import find_route
+        return find_route(self.address, self._config)
 
 
 def own_known_hosts() -> Path:
-    """Return where Sartor writes the host keys that users accept; the user's own file is only read."""
+    """Return where Sartor writes the host keys that users accept.
+
+    The user's own file is only read: what ``ssh`` may trust is for the user to say.
+    """
     base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(base) / "sartor" / "known_hosts"
 
 
 def _text(content: bytearray) -> str:
     return bytes(content).decode(errors="replace")
+
+
+@contextmanager
+def _needing_paramiko() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise RuntimeMissingError(
+            "devices over SSH need paramiko; install it with: pip install 'sartor[ssh]'"
+        ) from error

@@ -17,11 +17,13 @@ class HostKey:
         host: as ``known_hosts`` names it: ``HOST``, or ``[HOST]:PORT`` where the port is not 22.
         kind: the name of the algorithm, such as ``ssh-ed25519``.
         blob: the key itself.
+        certificate: of an authority for it, as the machine showed it; empty without one.
     """
 
     host: str
     kind: str
     blob: bytes
+    certificate: bytes = b""
 
     @property
     def fingerprint(self) -> str:
@@ -33,13 +35,17 @@ class HostKey:
         """The key as a line of ``known_hosts``, without its end."""
         return f"{self.host} {self.kind} {base64.b64encode(self.blob).decode()}"
 
+    def is_of(self, algorithm: str) -> bool:
+        """Tell whether it is what a machine shows when it is asked for that algorithm."""
+        return self.kind == ("ssh-rsa" if algorithm.startswith("rsa-") else algorithm)
+
     def __str__(self) -> str:
         """The key for people: ``ED25519 SHA256:…``."""
         return f"{short_kind(self.kind)} {self.fingerprint}"
 
 
 def fingerprint(blob: bytes) -> str:
-    """Return the SHA256 fingerprint of a public key as OpenSSH prints it (RFC 4648 without ``=``)."""
+    """Return the SHA256 fingerprint of a public key as OpenSSH prints it."""
     digest = base64.b64encode(hashlib.sha256(blob).digest()).decode()
     return f"SHA256:{digest.rstrip('=')}"
 

@@ -1,4 +1,7 @@
-"""``known_hosts`` files: which keys belong to which hosts (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
+"""``known_hosts`` files: which keys belong to which hosts.
+
+Source: sshd(8), SSH_KNOWN_HOSTS FILE FORMAT.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,7 @@ def read_known_hosts(files: Iterable[Path]) -> tuple[KnownHost, ...]:
 
 
 def parse_known_hosts(text: str, name: str) -> list[KnownHost]:
-    """Read the lines of a file of that name; a line that makes no sense is passed over, as ssh does."""
+    """Read the lines of a file of that name; as ssh does, pass over those that make no sense."""
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         fields = line.split()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import socket
 import time
 from collections.abc import Iterator
@@ -77,8 +79,8 @@ def _is_let_in(transport: Transport, hop: Hop, key: PKey, attempts: _Attempts) -
         more = transport.auth_publickey(hop.user, key)
     except BadAuthenticationType as error:
         raise NotAuthorizedError(
-            f"{hop} lets nobody in by a key, only by {', '.join(error.allowed_types) or 'nothing'}; "
-            "set PubkeyAuthentication yes in its sshd_config"
+            f"{hop} lets nobody in by a key, only by {', '.join(error.allowed_types) or 'nothing'}"
+            "; set PubkeyAuthentication yes in its sshd_config"
         ) from error
     except AuthenticationException as error:
         if time.monotonic() - began_s >= LOGIN_S:
@@ -95,8 +97,8 @@ def _is_let_in(transport: Transport, hop: Hop, key: PKey, attempts: _Attempts) -
         raise _hung_up(hop, attempts) from error
     if more:
         raise NotAuthorizedError(
-            f"{hop} took the key {attempts.tried[-1]} and wants {' and '.join(more)} as well, which "
-            "Sartor does not answer; let this key suffice there (AuthenticationMethods)"
+            f"{hop} took the key {attempts.tried[-1]} and wants {' and '.join(more)} as well, "
+            "which Sartor does not answer; let this key suffice there (AuthenticationMethods)"
         )
     return True
 
@@ -122,25 +124,28 @@ def _keys(hop: Hop, agent: _Agent | None, attempts: _Attempts) -> Iterator[tuple
 
 def _file_keys(files: list[Path], attempts: _Attempts) -> Iterator[tuple[str, PKey]]:
     for file in files:
-        try:
-            yield str(file), PKey.from_path(file)
-        except FileNotFoundError:
-            continue
-        except (PasswordRequiredException, TypeError):  # the latter is cryptography's
-            attempts.advice.append(
-                f"{file} is locked by a passphrase: unlock it with ssh-add {file}"
-            )
-        except OSError as error:
-            attempts.advice.append(f"{file} cannot be read ({error.strerror})")
-        except Exception as error:  # noqa: BLE001 (parsers of keys raise what Python raises)
-            attempts.advice.append(f"{file} is no private key that can be used ({error})")
+        if (key := _file_key(file, attempts)) is not None:
+            yield str(file), key
+
+
+def _file_key(file: Path, attempts: _Attempts) -> PKey | None:
+    """Read a private key, None where that cannot be used, and note why."""
+    try:
+        return PKey.from_path(file)
+    except FileNotFoundError:
+        return None
+    except (PasswordRequiredException, TypeError):  # the latter is cryptography's
+        why = f"is locked by a passphrase: unlock it with ssh-add {file}"
+    except OSError as error:
+        why = f"cannot be read ({error.strerror})"
+    except Exception as error:  # noqa: BLE001 (parsers of keys raise what Python raises)
+        why = f"is no private key that can be used ({error})"
+    attempts.advice.append(f"{file} {why}")
+    return None
 
 
 def _public_blob(file: Path) -> bytes:
     """Return the public key beside a private one, nothing where there is none."""
-    import base64
-    import binascii
-
     try:
         words = Path(f"{file}.pub").read_text(errors="replace").split()
         return base64.b64decode(words[1])

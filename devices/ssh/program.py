@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import select
 import shlex
@@ -12,10 +13,16 @@ from typing import TYPE_CHECKING
 
 from paramiko import SSHException
 
-from ...tables.errors import CommandFailedError, DeviceError, DeviceTimeoutError
+from ...tables.errors import (
+    CommandFailedError,
+    ConnectionLostError,
+    DeviceError,
+    DeviceTimeoutError,
+    FormatError,
+)
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .connect import Connection
 
 _START_S = 30.0
 _KILL_S = 10.0
@@ -23,43 +30,50 @@ _BLOCK_BYTES = 1 << 16
 _MOST_NOISE_BYTES = 1 << 16
 _LONGEST_COMMAND_BYTES = 128 * 1024 - 1  # of the argument by which sshd hands it to a shell
 _LAST_WORDS_BYTES = 2000
+_MOST_TAKES = 100
 
 # Says on both outputs where the program's own begin, because shells greet, and by which number it
 # can be killed. sshd has made a session, and with it a process group, for the shell that it runs;
 # every `exec` keeps that number, so that the program leads the group, and sshd sees how it ends.
-_START = """
-m=$1 p=$2
-shift 2
-case $p in
-*/*) [ -e "$p" ] || w=missing; [ -f "$p" ] && [ -x "$p" ] || w=${w:-denied} ;;
-*) command -v "$p" > /dev/null 2>&1 || w=missing ;;
-esac
-echo "$m" >&2
-echo "$m ${w:-$$}"
-[ -z "$w" ] || exit 127
-exec "$@"
-"""
-_KILL = 'kill -KILL -- "-$1" 2> /dev/null || kill -KILL "$1"'
-_WHY_NOT = {b"missing": "No such file or directory", b"denied": "Permission denied"}
+_FIND = (
+    'case $p in */*) [ -e "$p" ] || w=missing; [ -f "$p" ] && [ -x "$p" ] || w=${w:-denied} ;; '
+    '*) command -v "$p" > /dev/null 2>&1 || w=missing ;; esac'
+)
+_START = (
+    f"m=$1 p=$2 c=$3 w=; shift 3; {_FIND}; [ ${{#c}} = 4 ] || w=garbled; "
+    'echo "$m" >&2; echo "$m ${w:-$$}"; [ -z "$w" ] || exit 127; exec "$@"'
+)
+# What shells other than POSIX's take for something else: in fish, it has 3 characters, not 4.
+_CANARY = "\\\\\n'"
+_KILL = 'kill -s KILL -- "-$1" || kill -9 "-$1" || kill -9 "$1"'  # not all shells take the first
+_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+_WHY_NOT = {
+    b"missing": "No such file or directory",
+    b"denied": "Permission denied",
+    b"garbled": "the account's login shell is not POSIX's; change it with chsh -s /bin/sh",
+}
 
 
-def command_line(
-    argv: Sequence[str], environment: Mapping[str, str], mark: str, program: str = ""
-) -> str:
+def command_line(argv: Sequence[str], environment: Mapping[str, str], mark: str) -> str:
     """Return the text that a login shell turns into a program: the one place where we quote.
 
     Args:
         argv: the program and its arguments.
         environment: that is added to what it has there.
-        mark: that no program of ours says by chance.
-        program: that has to be there, by default the first of ``argv``.
+        mark: that no program says by chance.
 
     Raises:
         CommandFailedError: it is too long.
+        FormatError: it holds what no program can be told.
     """
+    if any("\0" in word for word in (*argv, *environment.values())):
+        raise FormatError(f"an argument of {argv[0]!r} has a NUL in it")
+    for variable in environment:
+        if not _VARIABLE.fullmatch(variable):
+            raise FormatError(f"{variable!r} cannot be the name of an environment variable")
     variables = [f"{name}={value}" for name, value in environment.items()]
     whole = [*(("env", *variables) if variables else ()), *argv]
-    text = f"exec {shlex.join(['sh', '-c', _START, 'sartor', mark, program or argv[0], *whole])}"
+    text = f"exec {shlex.join(['sh', '-c', _START, 'sartor', mark, argv[0], _CANARY, *whole])}"
     if (size := len(text.encode(errors="surrogateescape"))) > _LONGEST_COMMAND_BYTES:
         raise CommandFailedError(
             f"cannot start {argv[0]}: its arguments are {size} bytes long, and "
@@ -101,7 +115,7 @@ class Program:
                 f"{connection.name} does not let us run programs; check ForceCommand and the "
                 "account's shell"
             ) from error
-        except DeviceError:
+        except BaseException:
             self.release()
             raise
 
@@ -190,7 +204,13 @@ class Program:
         if self._exit_code is not None or not self._knows_no_end():
             return
         kill = ["sh", "-c", _KILL, "sartor", self._pid]
-        killer = Program(self._connection, kill, {})
+        try:
+            killer = Program(self._connection, kill, {})
+        except ConnectionLostError:
+            raise
+        except DeviceError:  # it allows no second program beside the first
+            self._connection.send_kill(self._channel)
+            return
         killer.end_input()
         deadline_s = time.monotonic() + _KILL_S
         while not killer.has_ended_output and killer.read(deadline_s):
@@ -198,12 +218,23 @@ class Program:
         killer.release()
 
     def release(self) -> None:
-        """Close the channel; a program that still runs is not ended by that."""
+        """Close the channel; a program that still runs is not ended by that, but told nothing more.
+
+        It may be called again.
+        """
         self._connection.close_channel(self._channel)
 
     def last_words(self) -> str:
-        """Return the end of what it wrote to standard error and nobody has taken."""
+        """Return the end of what it has written to standard error by now."""
+        for _ in range(_MOST_TAKES):
+            if not self._take_errors():
+                break
+        self.forget_errors()
         return bytes(self.errors[-_LAST_WORDS_BYTES:]).decode(errors="replace").strip()
+
+    def forget_errors(self) -> None:
+        """Keep no more than the end of what it has written to standard error."""
+        del self.errors[:-_LAST_WORDS_BYTES]
 
     def _knows_no_end(self) -> bool:
         return self._channel.exit_status == -1 and self._connection.signal_of(self._channel) is None
@@ -221,15 +252,17 @@ class Program:
         return self._channel.exit_status
 
     def _take(self) -> bool:
-        channel = self._channel
-        found = False
-        if channel.recv_ready():
-            self.output += channel.recv(_BLOCK_BYTES)
-            found = True
-        if channel.recv_stderr_ready():
-            self.errors += channel.recv_stderr(_BLOCK_BYTES)
+        found = self._take_errors()
+        if self._channel.recv_ready():
+            self.output += self._channel.recv(_BLOCK_BYTES)
             found = True
         return found
+
+    def _take_errors(self) -> bool:
+        if not self._channel.recv_stderr_ready():
+            return False
+        self.errors += self._channel.recv_stderr(_BLOCK_BYTES)
+        return True
 
     def _read_mark(self, mark: bytes, deadline_s: float) -> str:
         """Wait for the program's start on both outputs; return its number."""

@@ -11,7 +11,6 @@ from .program import Program
 
 _SEND_S = 120.0
 _KILL_S = 10.0
-_KEPT_ERRORS_BYTES = 2000
 
 
 class SshStream:
@@ -34,7 +33,7 @@ class SshStream:
                 break
             if not self._program.read(deadline_s):
                 raise DeviceTimeoutError(f"{self._program.name} said nothing for {timeout_s:g} s")
-            self._forget_errors()
+            self._program.forget_errors()
             if len(self._program.output) == searched and self._program.has_ended_output:
                 return None
         line = bytes(self._program.output[: end if end >= 0 else searched])
@@ -69,8 +68,5 @@ class SshStream:
             if not self._program.read(deadline_s):
                 return None
             self._program.output.clear()
-            self._forget_errors()
+            self._program.forget_errors()
         return self._program.wait(deadline_s)
-
-    def _forget_errors(self) -> None:
-        del self._program.errors[:-_KEPT_ERRORS_BYTES]

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from ...tables.errors import DeviceError, DeviceTimeoutError
+from ...tables.errors import ConnectionLostError, DeviceError, DeviceTimeoutError
 from .program import Program
 
 _BLOCK_BYTES = 1 << 18
@@ -40,7 +40,10 @@ set -- $(sha256sum < "$part")
 mv -f -- "$part" "$target"
 """
 _PULL = """
-[ -f "$1" ] || { [ -e "$1" ] && echo "it is no file" >&2 || echo "there is no such file" >&2; exit 1; }
+if [ ! -f "$1" ]; then
+    [ -e "$1" ] && echo "it is no file" >&2 || echo "there is no such file" >&2
+    exit 1
+fi
 exec < "$1" || exit
 set -- "$1" $(sha256sum < "$1") || exit
 echo "$2"
@@ -113,17 +116,16 @@ def pull(start: Start, remote: PurePosixPath, local: Path) -> None:
 
 
 def _send(program: Program, source: BinaryIO) -> None:
-    while block := source.read(_BLOCK_BYTES):
-        try:
+    try:
+        while block := source.read(_BLOCK_BYTES):
             program.write(block, _STALLED_S)
-        except DeviceTimeoutError:
-            program.kill()
-            raise
-        except DeviceError:
-            # Either the connection broke, or the program has ended, and says why.
-            if not program.has_ended_output:
-                raise
-            return
+    except DeviceTimeoutError:
+        program.kill()
+        raise
+    except ConnectionLostError:
+        raise
+    except DeviceError:
+        return  # the program has ended, and says why
     program.end_input()
 
 

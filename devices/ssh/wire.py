@@ -11,7 +11,12 @@ from threading import Thread
 from typing import Protocol, TypeVar
 
 from paramiko import Channel, SSHException
-from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA, MSG_CHANNEL_REQUEST
+from paramiko.common import (
+    MSG_CHANNEL_CLOSE,
+    MSG_CHANNEL_DATA,
+    MSG_CHANNEL_EXTENDED_DATA,
+    MSG_CHANNEL_REQUEST,
+)
 from paramiko.message import Message
 from paramiko.packet import Packetizer
 
@@ -21,7 +26,14 @@ SILENCE_S = 8.0
 _ASK_EVERY_S = 2
 _MOST_BEFORE_LOGIN_BYTES = 1 << 20
 _LARGEST_PACKET_BYTES = 1 << 18
+_OF_CHANNELS = {
+    MSG_CHANNEL_CLOSE,
+    MSG_CHANNEL_DATA,
+    MSG_CHANNEL_EXTENDED_DATA,
+    MSG_CHANNEL_REQUEST,
+}
 WINDOW_BYTES = 1 << 21
+"""That a program may be ahead of us in what it writes, so much on every round trip."""
 
 Answer = TypeVar("Answer")
 
@@ -29,10 +41,17 @@ Answer = TypeVar("Answer")
 class Carrier(Protocol):
     """A socket, or a channel through a jump host."""
 
-    def recv(self, size: int, /) -> bytes: ...
-    def send(self, data: bytes, /) -> int: ...
-    def settimeout(self, timeout_s: float | None, /) -> None: ...
-    def close(self) -> None: ...
+    def recv(self, size: int, /) -> bytes:
+        """Read up to ``size`` bytes."""
+
+    def send(self, data: bytes, /) -> int:
+        """Write some of ``data``; return how many bytes."""
+
+    def settimeout(self, timeout_s: float | None, /) -> None:
+        """Set how long reads and writes may take, in seconds."""
+
+    def close(self) -> None:
+        """Close it."""
 
 
 class Wire:
@@ -76,15 +95,24 @@ class BoundedPacketizer(Packetizer):
 
     Attributes:
         channels: that are open, by number; what they hold unread is bounded.
+        forgotten: numbers of channels that we have closed, and the peer has not yet.
         signals: that ended programs, by the number of their channel.
     """
 
     channels: dict[int, Channel]
+    forgotten: set[int]
     signals: dict[int, int]
 
     def __init__(self, wire: socket.socket) -> None:
         super().__init__(wire)
-        self.channels, self.signals = {}, {}
+        self.channels, self.forgotten, self.signals = {}, set(), {}
+
+    def forget(self, number: int) -> None:
+        """Note no more of a channel that we have closed, and take nothing from it."""
+        channel = self.channels.pop(number, None)
+        if channel is not None and not channel.closed:
+            self.forgotten.add(number)
+        self.signals.pop(number, None)
 
     def read_all(self, n: int, check_rekey: bool = False) -> bytes:  # noqa: FBT001, FBT002 (paramiko's)
         """Read ``n`` bytes; SSHException when no packet is that large."""
@@ -94,23 +122,29 @@ class BoundedPacketizer(Packetizer):
 
     def read_message(self) -> tuple[int, Message]:
         """Read a message; SSHException when the peer sends more than it was told it may."""
-        kind, message = super().read_message()
-        if kind in (MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA):
-            channel = self.channels.get(message.get_int())
-            if channel is not None:
-                unread = len(channel.in_buffer) + len(channel.in_stderr_buffer)
-                if unread > 2 * WINDOW_BYTES:
-                    raise SSHException("it sends more than it was asked for")
-            message.rewind()
-        elif kind == MSG_CHANNEL_REQUEST:
+        while True:
+            kind, message = super().read_message()
+            if kind not in _OF_CHANNELS:
+                return kind, message
             number = message.get_int()
-            if message.get_text() == "exit-signal" and number in self.channels:
+            if kind == MSG_CHANNEL_CLOSE:
+                self.forgotten.discard(number)
+            elif number in self.forgotten:
+                continue
+            elif (channel := self.channels.get(number)) is not None:
+                self._look(kind, channel, message)
+            message.rewind()
+            return kind, message
+
+    def _look(self, kind: int, channel: Channel, message: Message) -> None:
+        if kind == MSG_CHANNEL_REQUEST:
+            if message.get_text() == "exit-signal":
                 message.get_boolean()
                 named = signal.Signals.__members__.get(f"SIG{message.get_text()}")
                 if named is not None:
-                    self.signals[number] = int(named)
-            message.rewind()
-        return kind, message
+                    self.signals[channel.get_id()] = int(named)
+        elif len(channel.in_buffer) + len(channel.in_stderr_buffer) > 2 * WINDOW_BYTES:
+            raise SSHException("it sends more than it was asked for")
 
     def ask_when_idle(self, ask: Callable[[], None]) -> None:
         """Call ``ask`` when nothing was sent for a while."""

@@ -13,6 +13,7 @@ goes when its input ends, and namespace and devices with it.
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import heapq
 import os
@@ -22,6 +23,7 @@ import struct
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 _CLONE_NEWNET = 0x40000000
 _TUNSETIFF = 0x400454CA
@@ -53,7 +55,7 @@ def make_link() -> tuple[int, int, str, str]:
         try:
             near = make_tun(f"sartor{number}", here, there)
         except OSError as error:
-            if number == _MOST_LINKS - 1 or error.errno != 16:  # EBUSY
+            if number == _MOST_LINKS - 1 or error.errno != errno.EBUSY:
                 raise
             continue
         libc = ctypes.CDLL(None, use_errno=True)
@@ -64,49 +66,74 @@ def make_link() -> tuple[int, int, str, str]:
     raise AssertionError
 
 
+class Relay:
+    """Carries packets between the two ends."""
+
+    def __init__(self, near: int, far: int) -> None:
+        self.ends = ((near, far), (far, near))
+        self.delay_s = self.jitter_s = self.loss = 0.0
+        self.is_cut = False
+        self.waiting: list[tuple[float, int, int, bytes]] = []
+        self.number = 0
+
+    def obey(self, command: list[str]) -> bool:
+        """Follow a command; False at the end."""
+        match command:
+            case ["delay", delay_ms, jitter_ms]:
+                self.delay_s, self.jitter_s = float(delay_ms) / 1000, float(jitter_ms) / 1000
+            case ["loss", share]:
+                self.loss = float(share)
+            case ["cut"]:
+                self.is_cut = True
+                self.waiting.clear()
+            case ["heal"]:
+                self.is_cut = False
+            case _:
+                return False
+        return True
+
+    def take(self, source: int, target: int) -> None:
+        """Read packets that are to go to the other end, each in its time."""
+        for _ in range(_BURST):
+            try:
+                packet = os.read(source, 65536)
+            except BlockingIOError:
+                return
+            if not self.is_cut and random.random() >= self.loss:
+                self.number += 1
+                due_s = time.monotonic() + self.delay_s + random.random() * self.jitter_s
+                heapq.heappush(self.waiting, (due_s, self.number, target, packet))
+
+    def deliver(self) -> None:
+        """Write the packets whose time has come."""
+        while self.waiting and self.waiting[0][0] <= time.monotonic():
+            _, _, target, packet = heapq.heappop(self.waiting)
+            with suppress(OSError):  # a full queue loses packets, as real ones do
+                os.write(target, packet)
+
+    @property
+    def patience_s(self) -> float | None:
+        """How long there is nothing to deliver."""
+        return max(0.0, self.waiting[0][0] - time.monotonic()) if self.waiting else None
+
+
 def main() -> None:
     """Carry packets until the input ends."""
     near, far, here, there = make_link()
-    print("ready", here, there, flush=True)
-    delay_s = jitter_s = loss = 0.0
-    is_cut = False
-    waiting: list[tuple[float, int, int, bytes]] = []
-    number = 0
+    relay = Relay(near, far)
+    sys.stdout.write(f"ready {here} {there}\n")
+    sys.stdout.flush()
     while True:
-        patience = max(0.0, waiting[0][0] - time.monotonic()) if waiting else None
-        readable, _, _ = select.select([near, far, sys.stdin], [], [], patience)
+        readable, _, _ = select.select([near, far, sys.stdin], [], [], relay.patience_s)
         if sys.stdin in readable:
-            match sys.stdin.readline().split():
-                case ["delay", delay_ms, jitter_ms]:
-                    delay_s, jitter_s = float(delay_ms) / 1000, float(jitter_ms) / 1000
-                case ["loss", share]:
-                    loss = float(share)
-                case ["cut"]:
-                    is_cut = True
-                    waiting.clear()
-                case ["heal"]:
-                    is_cut = False
-                case _:
-                    return
-            print("ok", flush=True)
-        now = time.monotonic()
-        for source, target in ((near, far), (far, near)):
-            for _ in range(_BURST if source in readable else 0):
-                try:
-                    packet = os.read(source, 65536)
-                except BlockingIOError:
-                    break
-                if is_cut or random.random() < loss:
-                    continue
-                number += 1
-                due = now + delay_s + random.random() * jitter_s
-                heapq.heappush(waiting, (due, number, target, packet))
-        while waiting and waiting[0][0] <= time.monotonic():
-            _, _, target, packet = heapq.heappop(waiting)
-            try:
-                os.write(target, packet)
-            except OSError:  # a full queue loses packets, as real ones do
-                pass
+            if not relay.obey(sys.stdin.readline().split()):
+                return
+            sys.stdout.write("ok\n")
+            sys.stdout.flush()
+        for source, target in relay.ends:
+            if source in readable:
+                relay.take(source, target)
+        relay.deliver()
 
 
 if __name__ == "__main__":

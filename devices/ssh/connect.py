@@ -10,9 +10,10 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from threading import Lock
 from typing import cast
+from weakref import finalize
 
 from paramiko import Channel, ChannelException, Message, SSHException, Transport
-from paramiko.common import cMSG_GLOBAL_REQUEST
+from paramiko.common import cMSG_CHANNEL_REQUEST, cMSG_GLOBAL_REQUEST
 
 from ...tables.errors import (
     ConnectionLostError,
@@ -57,12 +58,13 @@ class _Leg:
             message = Message()
             message.add_byte(cMSG_GLOBAL_REQUEST)
             message.add_string("keepalive@openssh.com")
-            message.add_boolean(True)
+            message.add_boolean(True)  # noqa: FBT003 (paramiko's)
             self.packetizer.send_message(message)
 
     def abandon(self) -> None:
         """Close it without a word, so that nothing can wait."""
         self.transport.active = False
+        self.packetizer.complete_handshake()  # which ends a timer that Python would wait for
         self.packetizer.close()
 
 
@@ -81,6 +83,7 @@ class Connection:
         self._limits: dict[int, float] = {}
         self._limit_numbers = count()
         self._lock = Lock()
+        finalize(self, _abandon, self._legs)
 
     @property
     def is_alive(self) -> bool:
@@ -107,12 +110,19 @@ class Connection:
         if len(self._legs) == 1:
             watch(self)
 
-    def host_key(self, hop: Hop, kinds: Sequence[str]) -> HostKey | None:
-        """Ask the next host for its key of one of some kinds, None if it has none; nobody logs in."""
+    def shown_key(self, hop: Hop, kinds: Sequence[str]) -> HostKey | None:
+        """Ask the next host for its key, without logging in.
+
+        Args:
+            hop: the host.
+            kinds: the algorithms that are understood, the dearest first.
+
+        Returns:
+            None if it has no key of these kinds.
+        """
         leg = self._dial(hop)
         try:
-            leg.transport.get_security_options().key_types = tuple(kinds)
-            return _shown_key(leg)
+            return _shown_key(leg, kinds)
         finally:
             leg.abandon()
 
@@ -138,15 +148,26 @@ class Connection:
 
     def close_channel(self, channel: Channel) -> None:
         """Close a channel, and forget what was noted of it."""
-        packetizer = self._legs[-1].packetizer
+        self._legs[-1].packetizer.forget(channel.get_id())
         with suppress(SSHException, EOFError, OSError), self.at_most(_ANSWER_S):
             channel.close()
-        packetizer.channels.pop(channel.get_id(), None)
-        packetizer.signals.pop(channel.get_id(), None)
 
     def signal_of(self, channel: Channel) -> int | None:
         """Return the signal that ended the program of a channel, if one did."""
         return self._legs[-1].packetizer.signals.get(channel.get_id())
+
+    def send_kill(self, channel: Channel) -> None:
+        """Ask the server to kill the program of a channel; some do (RFC 4254, section 6.9)."""
+        leg = self._legs[-1]
+        message = Message()
+        message.add_byte(cMSG_CHANNEL_REQUEST)
+        message.add_int(channel.remote_chanid)
+        message.add_string("signal")
+        message.add_boolean(False)  # noqa: FBT003 (paramiko's)
+        message.add_string("KILL")
+        with suppress(SSHException, EOFError, OSError), self.at_most(_ANSWER_S):
+            leg.transport.clear_to_send.wait(_ANSWER_S)
+            leg.packetizer.send_message(message)
 
     def is_lost(self) -> bool:
         """Tell whether it is broken, for sure: a dying one says so a little late."""
@@ -157,7 +178,7 @@ class Connection:
     def lost(self, error: BaseException | None = None) -> ConnectionLostError:
         """Return the error that tells that the connection broke, and leave nothing of it open."""
         if not self.why_lost:
-            self.abandon(_reason(error) or self._saved_reason())
+            self.abandon(self._saved_reason() or _reason(error) or "it was closed at the other end")
         return ConnectionLostError(
             f"the connection to {self.name} broke: {self.why_lost}; what was asked of it may have "
             "been done"
@@ -197,16 +218,11 @@ class Connection:
         with self._lock:
             self.why_lost = self.why_lost or why
             legs = list(self._legs)
-        for leg in reversed(legs):
-            leg.abandon()
+        _abandon(legs)
 
     def close(self) -> None:
-        """End it."""
-        with self._lock:
-            self.why_lost = self.why_lost or "we closed it"
-            legs = list(self._legs)
-        for leg in reversed(legs):
-            leg.transport.close()
+        """End it; no goodbye, for which a dead peer would let us wait."""
+        self.abandon("we closed it")
 
     def _dial(self, hop: Hop) -> _Leg:
         timeout_s = hop.connect_timeout_s
@@ -240,9 +256,15 @@ class Connection:
 
     def _saved_reason(self) -> str:
         for leg in self._legs:
-            if not leg.transport.is_active():
-                return _reason(leg.transport.get_exception()) or "it was closed at the other end"
-        return "it was closed at the other end"
+            if not leg.transport.is_active() and (error := leg.transport.get_exception()):
+                return _reason(error)
+        return ""
+
+
+def _abandon(legs: list[_Leg]) -> None:
+    # The nearest first: once its socket is closed, nothing waits any more to be sent through it.
+    for leg in legs:
+        leg.abandon()
 
 
 def connect(name: str, route: Sequence[Hop], trust: Trust) -> Connection:
@@ -264,21 +286,19 @@ def connect(name: str, route: Sequence[Hop], trust: Trust) -> Connection:
 
 
 def _shake_hands(leg: _Leg, trust: Trust) -> None:
-    if kinds := trust.kinds(leg.hop):
-        options = leg.transport.get_security_options()
-        options.key_types = (*kinds, *(kind for kind in options.key_types if kind not in kinds))
-    key = _shown_key(leg)
+    key = _shown_key(leg, trust.kinds(leg.hop))
     if key is None:
         raise HostKeyError(
-            f"{leg.hop} has no host key of a kind that is understood; add an Ed25519 key there: "
+            f"{leg.hop} has no host key of a kind that is understood; make one there with: "
             "ssh-keygen -A"
         )
     trust.judge(leg.hop, key)
 
 
-def _shown_key(leg: _Leg) -> HostKey | None:
+def _shown_key(leg: _Leg, kinds: Sequence[str]) -> HostKey | None:
     """Exchange keys; return what the host showed, None if it has nothing of the wanted kinds."""
     transport, hop = leg.transport, leg.hop
+    transport.get_security_options().key_types = tuple(kinds)
     try:
         transport.start_client(timeout=_HANDSHAKE_S + hop.connect_timeout_s)
         key = transport.get_remote_server_key()
@@ -292,7 +312,8 @@ def _shown_key(leg: _Leg) -> HostKey | None:
         raise DeviceUnreachableError(
             f"{hop} {what}; check that an SSH server listens on that port, and its load"
         ) from error
-    return HostKey(hop.known_as, key.get_name(), key.asbytes())
+    certificate = key.public_blob.key_blob if key.public_blob is not None else b""
+    return HostKey(hop.known_as, key.get_name(), key.asbytes(), certificate)
 
 
 def _reason(error: BaseException | None) -> str:
