@@ -45,12 +45,10 @@ def identify(device: Device, condition: Condition) -> Provenance:
 def _facts(device: Device, runtime: str, affinity: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
     """Return what a device is, what of ours runs there, and on which cores, by name."""
     prepared = prepared_in_use(device, runtime)
-    ours = {"affinity": cores_text(affinity), "agent_sha256": agent_sha256()}
-    return tuple(
-        sorted(
-            (dict(device.facts().pairs) | ours | dict(prepared.pairs if prepared else ())).items()
-        )
-    )
+    found = {"affinity": cores_text(affinity)} | dict(prepared.pairs if prepared else ())
+    if not find_runtime(runtime).native:
+        found["agent_sha256"] = agent_sha256()
+    return tuple(sorted((dict(device.facts().pairs) | found).items()))
 
 
 def _sartor_version() -> str:

@@ -51,7 +51,7 @@ class Interleaving(Generic[Key]):
         reference: the reference model's file.
         keep: is given every window.
         give_up: is told which item was given up and why, in which pass.
-        watch: is told how the device was, for every batch that was kept.
+        watch: is told how the device was, for every batch that was kept, after its windows.
         pause: waits until the device is quiet, when several batches on end were disturbed; None to
             keep every batch, however the device was.
         failures: why items were given up, by key.

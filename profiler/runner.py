@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Protocol
 
 from ..devices.device import Device
-from ..tables.errors import FormatError
 from .messages import Hello, MeasureJob, Refusal, Timing
+from .packs import Model
 from .runtimes import Runtime
 from .vitals import Vitals
 
@@ -31,7 +31,7 @@ class Runner(Protocol):
     ) -> None:
         """End it, and leave nothing of it behind."""
 
-    def place(self, models: Sequence[bytes]) -> tuple[str, ...]:
+    def place(self, models: Sequence[Model]) -> tuple[str, ...]:
         """Put models on the device; return the names by which jobs refer to them."""
 
     def measure(self, jobs: Iterable[MeasureJob]) -> Iterator[tuple[Timing | Refusal, ...]]:
@@ -43,7 +43,7 @@ def make_runner(
     runtime: Runtime,
     threads: int = 1,
     options: str = "",
-    cores: tuple[int, ...] = (),
+    cores: Sequence[int] = (),
 ) -> Runner:
     """Return what runs a runtime's models on a device: our agent, or a tool of others.
 
@@ -52,17 +52,12 @@ def make_runner(
         runtime: to run models with.
         threads: that it may use.
         options: of the runtime, as a condition writes them.
-        cores: to be pinned to; none to leave that to the system.
-
-    Raises:
-        FormatError: a tool of others is not pinned.
+        cores: to pin it to; none to leave the choice to the system.
     """
     if runtime.native:
-        if cores:
-            raise FormatError(f"{runtime.name} is not pinned to cores; leave out --cores")
         from .benchmark_model.session import BenchmarkSession
 
-        return BenchmarkSession(device, runtime, threads, options)
+        return BenchmarkSession(device, runtime, threads, options, cores)
     from .session import AgentSession
 
     return AgentSession(device, runtime, threads, options, cores)

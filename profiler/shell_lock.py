@@ -27,7 +27,7 @@ while ! flock -n 9 9>&9; do
     patience=$((patience - 1))
 done
 printf %s "$holder" >"$file"
-echo '{"event": "held"}'
+echo "{\\"event\\": \\"held\\", \\"machine\\": \\"$machine\\"}"
 cat >/dev/null
 """
 

@@ -15,6 +15,7 @@ from ..devices.device import Device
 from ..devices.patient import patient
 from ..profiler.batches import VISITS
 from ..profiler.messages import MeasureJob, Refusal, Timing
+from ..profiler.provision import with_prepared
 from ..profiler.reservation import reserved
 from ..profiler.runtimes import find_runtime
 from ..profiler.session import AgentSession
@@ -174,7 +175,9 @@ def verify(
     """
     device = patient(device)
     expected = network.run(images).numpy()
-    trials = [_Trial(artefact, device, threads) for artefact in artefacts]
+    trials = [
+        _Trial(artefact, with_prepared(device, artefact.runtime), threads) for artefact in artefacts
+    ]
     runs = [(pass_index, trial) for pass_index in range(passes) for trial in trials]
     with reserved(device):
         for done, (pass_index, trial) in enumerate(runs):

@@ -23,6 +23,7 @@ SartorError                      the command line prints it without a traceback 
 │   ├── DeviceDisturbedError     it is too hot or too busy to be timed
 │   ├── CoresError               it lacks the processor cores that were asked for, or keeps them
 │   └── CommandFailedError       a command ran and failed
+├── StoppedError                 whoever asked for it wants it no longer
 ├── AgentError                   the agent on the device broke its protocol or died
 ├── RuntimeMissingError          a runtime or an optional package is not installed
 ├── BudgetError                  a budget that makes no sense (also a ValueError)
@@ -163,6 +164,10 @@ class CoresError(DeviceError):
 
 class CommandFailedError(DeviceError):
     """A command ran on the device and failed."""
+
+
+class StoppedError(SartorError):
+    """Whoever asked for it wants it no longer."""
 
 
 class AgentError(SartorError):

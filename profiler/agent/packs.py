@@ -26,7 +26,8 @@ def unpack(folder: Path, name: str) -> None:
     if "/" not in name or not pack.exists():
         return
     with pack.open("rb") as file:
-        for model, size, packed_size in json.loads(file.readline()):
+        while line := file.readline():
+            model, size, packed_size = json.loads(line)
             path, content = folder / model, file.read(packed_size)
             if packed_size != size:
                 content = zlib.decompress(content)

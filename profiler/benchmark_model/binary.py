@@ -22,6 +22,7 @@ from pathlib import Path
 
 from ...devices.device import Device
 from ...tables.errors import FormatError, ModelFileError, OutputError, RuntimeMissingError
+from ..archive import temporary_file
 from ..provision.prepared import Part, Prepared, content_key, find_prepared, runtime_folder
 from .flags import read_help
 from .session import NAME
@@ -84,6 +85,16 @@ def public_address(system: str, machine: str, version: str = _VERSION) -> str:
     return f"{_PUBLIC}/{version}/{platform}/{NAME}"
 
 
+def published(device: Device) -> str:
+    """Say in words where Google publishes the tool for a device."""
+    android = device.run(["test", "-x", "/system/bin/sh"], _COMMAND_TIMEOUT_S).exit_code == 0
+    machine = device.run(["uname", "-m"], _COMMAND_TIMEOUT_S).stdout.strip()
+    try:
+        return f"such as {public_address('Android' if android else 'Linux', machine)}"
+    except RuntimeMissingError as error:
+        return f"but {error}"
+
+
 def find_binary(
     named: str, folder: Path | None = None, tell: Callable[[str], None] = lambda _: None
 ) -> Binary:
@@ -140,8 +151,6 @@ def put_binary(device: Device, binary: Binary) -> Prepared:
             f"{binary.path} does not run on {device.name} as a {NAME} does: {error} ({words})"
         ) from error
     if _noted(device) != prepared:
-        from ..archive import temporary_file
-
         with temporary_file(prepared.to_json().encode()) as note:
             device.push(note, prepared.note)
     return prepared

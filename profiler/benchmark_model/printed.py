@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from ...tables.errors import FormatError
 from .outcome import LONGEST_NAME, Latencies, OperatorLatency, Outcome
 
-_MOST_CHARACTERS = 1 << 22
+MOST_CHARACTERS = 1 << 22
 _MOST_OPERATORS = 100_000
 
 _NUMBER = r"-?\d{1,19}(?:\.\d{1,19})?(?:e[+-]\d{1,3})?"
@@ -78,13 +78,13 @@ def read_printed(text: str) -> Outcome:
 
 def read_complaint(text: str) -> str:
     """Return what the tool says went wrong, at most 300 characters; empty where it says nothing."""
-    said = list(dict.fromkeys(found.strip() for found in _ERROR.findall(text[:_MOST_CHARACTERS])))
+    said = list(dict.fromkeys(found.strip() for found in _ERROR.findall(text[:MOST_CHARACTERS])))
     return "; ".join(filter(None, said))[:300]
 
 
 def read_unknown_flags(text: str) -> str:
     """Return the flags that the tool did not know, and so ignored; empty where it knew all."""
-    found = _UNKNOWN_FLAGS.search(text[:_MOST_CHARACTERS])
+    found = _UNKNOWN_FLAGS.search(text[:MOST_CHARACTERS])
     return found[1].strip()[:300] if found else ""
 
 
@@ -99,18 +99,19 @@ def read_operators(text: str) -> tuple[OperatorLatency, ...]:
     _check(text)
     _, regular, after = text.partition(_REGULAR)
     found: list[OperatorLatency] = []
-    part, row_of = "", None
+    part, begun = "", False
+    row_of: re.Pattern[str] | None = None
     for line in (after if regular else text).splitlines():
         if match := _PART.match(line):
-            part, row_of = (f"subgraph {match[2]}" if match[1] else ""), None
+            part, begun, row_of = (f"subgraph {match[2]}" if match[1] else ""), False, None
         elif _DELEGATE.match(line):
-            part, row_of = "delegate", None
+            part, begun, row_of = "delegate", False, None
         elif _RUN_ORDER.match(line):
-            row_of = _header
+            begun, row_of = True, None
         elif _SECTION.match(line) or not line.strip():
-            row_of = None
-        elif row_of is _header:
-            row_of = _header(line)
+            begun, row_of = False, None
+        elif begun:
+            begun, row_of = False, _header(line)
         elif row_of is not None:
             found.append(_operator(row_of, line, part))
             if len(found) > _MOST_OPERATORS:
@@ -119,7 +120,7 @@ def read_operators(text: str) -> tuple[OperatorLatency, ...]:
 
 
 def _check(text: str) -> None:
-    if len(text) > _MOST_CHARACTERS:
+    if len(text) > MOST_CHARACTERS:
         raise FormatError(f"benchmark_model does not print {len(text)} characters")
 
 

@@ -7,41 +7,46 @@ prints, about a model that may be anybody's, is taken for a word of the script's
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from ...devices.files import split_files
+from ...devices.kinds import KINDS
+from ...devices.kinds.linux import STATE
+from ...devices.question import Answer, read_answer, script_of
 from ...tables.errors import AgentError
 
-_MOST_PRINTED = 100_000
+MOST_PRINTED = 100_000
 """Bytes of one run of the tool that are read: without its profiler it prints some thousands."""
 
 _TICKS = 100  # a second, in what Linux tells programs on every processor (USER_HZ)
 
+_WATCHES = ("stat_before", "stat")
+_STATE = replace(
+    STATE, programs=tuple(asked for asked in STATE.programs if asked[0] not in _WATCHES)
+)
+"""What is asked for health, but for watching the device for half a second."""
+
 # Of mksh, dash and busybox. Only programs that it waits for count as its children's time.
 _SCRIPT = f"""
-sign=$1 folder=$2 repeats=$3 before=$4 program=$5 arguments=$6
-shift 6
+sign=$1 folder=$2 repeats=$3 most=$4 before=$5 program=$6 arguments=$7
+shift 7
 cd "$folder" || exit 3
-echo "$sign began $(date -u +%Y-%m-%dT%H:%M:%S+00:00)"
+echo "$sign began"
 while [ "$repeats" -gt 0 ]; do
     for model in "$@"; do
         # Words of our own making, split at spaces: none of them holds any.
         $before "$program" --graph="$model" $arguments >printed 2>&1 </dev/null
         status=$?
-        head -c {_MOST_PRINTED} printed
+        head -c "$most" printed
         echo
         echo "$sign ran $status"
     done
     repeats=$((repeats - 1))
 done
-grep -sH '' /proc/uptime /proc/loadavg /proc/meminfo /proc/cpuinfo \\
-    /sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq \\
-    /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor \\
-    /sys/class/thermal/thermal_zone*/temp /dev/null
-read -r line </proc/stat && echo "/proc/stat:$line"
-read -r line </proc/$$/stat && echo "/proc/self/stat:$line"
+sed -n 's/^cpu/:times:cpu/p' /proc/stat
+read -r line </proc/uptime && echo ":uptime:$line"
+read -r line </proc/$$/stat && echo ":own:$line"
+{script_of(_STATE, *(kind.state for kind in KINDS))}
 echo "$sign ended"
 """
 
@@ -64,19 +69,17 @@ class Report:
     """What a script came back with.
 
     Attributes:
-        began_at: by the device's clock: UTC, ISO 8601.
         runs: in the order in which they ran.
-        files: texts of the kernel's files afterwards, by path.
+        state: what the device said of itself afterwards.
     """
 
-    began_at: str
     runs: tuple[Ran, ...]
-    files: Mapping[str, str]
+    state: Answer
 
     @property
     def at_s(self) -> float:
         """When it ended, by a clock that never jumps; AgentError where the kernel has none."""
-        words = self.files.get("/proc/uptime", "").split()
+        words = self.state.get("uptime", "").split()
         if not words or not re.fullmatch(r"[0-9]{1,12}\.?[0-9]{0,6}", words[0]):
             raise AgentError("the device's kernel does not tell how long it has run")
         return float(words[0])
@@ -84,21 +87,26 @@ class Report:
     @property
     def own_s(self) -> float:
         """How long the script and the tool have run on any processor, in seconds."""
-        text = self.files.get("/proc/self/stat", "")
-        words = text.rpartition(")")[2].split()
+        words = self.state.get("own", "").rpartition(")")[2].split()
         times = words[11:15]
         if len(times) < 4 or not all(re.fullmatch("[0-9]{1,15}", word) for word in times):
             return 0.0
         return sum(map(int, times)) / _TICKS
 
-    @property
-    def busy_s(self) -> float | None:
-        """How long all processors have run any program since the start; None if it is not told."""
-        name, *words = self.files.get("/proc/stat", "").split()[:9] or [""]
-        if name != "cpu" or not all(re.fullmatch("[0-9]{1,18}", word) for word in words):
-            return None
-        ticks = list(map(int, words))
-        return (sum(ticks) - sum(ticks[3:5])) / _TICKS if len(ticks) >= 5 else None
+    def busy_s(self, cores: Sequence[int] = ()) -> float | None:
+        """Tell how long processors have run any program since the start; None if it is not told.
+
+        Args:
+            cores: those that count; none for all.
+        """
+        wanted = {f"cpu{core}" for core in cores} or {"cpu"}
+        total, found = 0, 0
+        for line in self.state.get("times", "").splitlines():
+            name, *words = line.split()[:9] or [""]
+            if name in wanted and all(re.fullmatch("[0-9]{1,18}", word) for word in words):
+                ticks = list(map(int, words))
+                total, found = total + sum(ticks) - sum(ticks[3:5]), found + 1
+        return total / _TICKS if found else None
 
 
 def script_argv(
@@ -109,6 +117,7 @@ def script_argv(
     arguments: Sequence[str],
     models: Sequence[str],
     before: Sequence[str] = (),
+    most_printed: int = MOST_PRINTED,
 ) -> list[str]:
     """Return the argument vector that runs the tool on models, in turns.
 
@@ -120,9 +129,11 @@ def script_argv(
         arguments: of it, without spaces.
         models: names of files in the folder.
         before: words that stand before the program, without spaces.
+        most_printed: bytes of each run that are read.
     """
     words = [" ".join(before), program, " ".join(arguments)]
-    return ["sh", "-c", _SCRIPT, "sh", sign, folder, str(repeats), *words, *models]
+    counts = [str(repeats), str(most_printed)]
+    return ["sh", "-c", _SCRIPT, "sh", sign, folder, *counts, *words, *models]
 
 
 def read_report(sign: str, printed: str, count: int) -> Report:
@@ -137,7 +148,7 @@ def read_report(sign: str, printed: str, count: int) -> Report:
         AgentError: it is anything else.
     """
     mark = re.escape(sign)
-    pieces = re.split(rf"^{mark} (began \S{{1,40}}|ran \d{{1,3}}|ended)\n", printed, flags=re.M)
+    pieces = re.split(rf"^{mark} (began|ran \d{{1,3}}|ended)\n", printed, flags=re.M)
     # Texts and signs take turns, a text first.
     texts, signs = pieces[::2], pieces[1::2]
     kinds = [word.split()[0] for word in signs]
@@ -146,12 +157,7 @@ def read_report(sign: str, printed: str, count: int) -> Report:
             f"the script that runs benchmark_model came back with {len(kinds)} of "
             f"{count + 2} signs; is there space left on the device?"
         )
-    began_at = signs[0].split()[1]
-    try:
-        datetime.fromisoformat(began_at)
-    except ValueError as error:
-        raise AgentError(f"the device's clock shows {began_at!r}") from error
     runs = [
         Ran(int(word.split()[1]), text) for word, text in zip(signs[1:-1], texts[1:-2], strict=True)
     ]
-    return Report(began_at, tuple(runs), split_files(texts[-2]))
+    return Report(tuple(runs), read_answer(texts[-2]))

@@ -16,26 +16,37 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import PurePosixPath
 from types import TracebackType
 
 from ...devices.device import Device
 from ...devices.health import parse_health
+from ...devices.texts import clean
+from ...tables.cores import cores_text, parse_cores
 from ...tables.errors import (
     AgentError,
     CommandFailedError,
+    CoresError,
     FormatError,
     ModelFileError,
     RuntimeMissingError,
 )
 from ..archive import temporary_file
 from ..messages import Hello, MeasureJob, Refusal, Timing
+from ..packs import Model
+from ..provision.bundle import tar_of
+from ..provision.bundle_contents import Entry
 from ..provision.prepared import Prepared, find_prepared
 from ..runtimes import Runtime
 from ..vitals import Vitals
 from .flags import Schedule, Tool, read_help
-from .printed import read_complaint, read_printed, read_unknown_flags
-from .script import Ran, Report, read_report, script_argv
+from .outcome import Outcome
+from .printed import MOST_CHARACTERS, read_complaint, read_printed, read_unknown_flags
+from .protos import read_profile
+from .script import MOST_PRINTED, Ran, Report, read_report, script_argv
+from .wire import MOST_BYTES
 
 SESSION_VERSION = 1
 """Part of a table's identity: raised with every change that can change a latency."""
@@ -49,6 +60,10 @@ _REPEATS = 3
 _LEAST_RUNS = 5  # inferences, as in an agent's window
 _LEAST_WARM_RUNS = 3
 _MOST_SECONDS = 20.0
+_TIDY = 'find "$1" -mindepth 1 -maxdepth 1 -mtime +1 -exec rm -rf {} + 2>/dev/null'
+"""Removes what sessions have left whose hosts were killed, days ago."""
+
+_MOST_PROFILED = MOST_CHARACTERS - 1
 _START_S = 3.0  # for the tool to start and load a model, on a slow phone
 _COMMAND_TIMEOUT_S = 60
 _SHA256 = re.compile(r"([0-9a-f]{64})\b")
@@ -62,6 +77,7 @@ class BenchmarkSession:
         runtime: the entry of ``RUNTIMES`` for the tool.
         threads: that it may use.
         options: of it, as a condition writes them: ``delegate=gpu``, or none.
+        cores: to pin it to; none to leave the choice to the system.
 
     Attributes:
         hello: what there is to say of the tool.
@@ -70,6 +86,7 @@ class BenchmarkSession:
 
     Raises (on entry):
         RuntimeMissingError: the tool was not put on the device, or is none.
+        CoresError: the device does not let the tool have its cores.
         DeviceError: the device does not answer.
     """
 
@@ -77,9 +94,15 @@ class BenchmarkSession:
     vitals: Vitals
 
     def __init__(
-        self, device: Device, runtime: Runtime, threads: int = 1, options: str = ""
+        self,
+        device: Device,
+        runtime: Runtime,
+        threads: int = 1,
+        options: str = "",
+        cores: Sequence[int] = (),
     ) -> None:
         self._device, self._runtime, self._threads = device, runtime, threads
+        self._cores = tuple(cores)
         self._delegate = options.partition("delegate=")[2] or "cpu"
         self._folder = device.root / "sessions" / uuid.uuid4().hex[:12]
         self._models = itertools.count(1)
@@ -92,6 +115,9 @@ class BenchmarkSession:
         self._tool = self._ask_for_help()
         with ExitStack() as cleanup:
             self._run(["mkdir", "-p", str(self._folder)])
+            self._device.run(
+                ["sh", "-c", _TIDY, "sh", str(self._folder.parent)], _COMMAND_TIMEOUT_S
+            )
             cleanup.callback(self._device.run, ["rm", "-rf", str(self._folder)], _COMMAND_TIMEOUT_S)
             self.hello = self._greet(prepared)
             self._watch(self._run_script([], 0, Schedule()))
@@ -106,15 +132,18 @@ class BenchmarkSession:
     ) -> None:
         self._cleanup.close()
 
-    def place(self, models: Sequence[bytes]) -> tuple[str, ...]:
-        """Put models on the device; return the names by which jobs refer to them."""
-        return tuple(map(self._place, models))
-
-    def _place(self, model: bytes) -> str:
-        name = f"{next(self._models)}{self._runtime.suffix}"
-        with temporary_file(model) as path:
-            self._device.push(path, self._folder / name)
-        return name
+    def place(self, models: Sequence[Model]) -> tuple[str, ...]:
+        """Put models on the device, in one go; return the names by which jobs refer to them."""
+        number, suffix = next(self._models), self._runtime.suffix
+        names = tuple(f"{number}-{index}{suffix}" for index in range(len(models)))
+        contents = [model if isinstance(model, bytes) else model.read_bytes() for model in models]
+        pack = self._folder / f"{number}.tar"
+        tree = dict(zip(names, map(Entry, contents), strict=True))
+        with temporary_file(tar_of(tree)) as path:
+            self._device.push(path, pack)
+        self._run(["tar", "-xf", str(pack), "-C", str(self._folder)])
+        self._run(["rm", "-f", str(pack)])
+        return names
 
     def measure(self, jobs: Iterable[MeasureJob]) -> Iterator[tuple[Timing | Refusal, ...]]:
         """Time models; answers come in the order of the jobs, one for each model of a job.
@@ -127,6 +156,44 @@ class BenchmarkSession:
         """
         for job in jobs:
             yield self._measure(job)
+
+    def profile(self, model: str, schedule: Schedule | None = None) -> Outcome:
+        """Run a model with the tool's own profiler, which times every operator in its place.
+
+        It disturbs what it times; its latencies are for comparing operators with each other, and
+        never come into a table.
+
+        Args:
+            model: as ``place`` named it; it stays.
+            schedule: how long to run it; the tool's own defaults where none is given.
+
+        Raises:
+            AgentError: the tool does not run it, or what it says makes no sense.
+        """
+        profile = self._folder / "profile.pb"
+        writes = "op_profiling_output_mode" in self._tool.flags
+        told = self._tool.profiling(str(profile), "proto") if writes else self._tool.profiling()
+        report = self._run_script([model], 1, schedule or Schedule(), told, _MOST_PROFILED)
+        (ran,) = report.runs
+        if ran.status:
+            raise AgentError(f"{self._called} cannot profile {model}: {_explained(ran)}")
+        try:
+            outcome = read_printed(ran.printed)
+            if writes:
+                outcome = replace(outcome, operators=read_profile(self._pulled(profile)))
+        except FormatError as error:
+            raise AgentError(f"the profile by {self._called} makes no sense: {error}") from error
+        return outcome
+
+    def _pulled(self, path: PurePosixPath) -> bytes:
+        """Return the content of a file on the device, unless it is too long to make sense."""
+        size = self._run(["wc", "-c", str(path)]).split()[:1]
+        if not size or not size[0].isdigit() or int(size[0]) > MOST_BYTES:
+            raise FormatError(f"{path.name} has {clean(' '.join(size))} bytes")
+        with temporary_file() as local:
+            self._device.pull(path, local)
+            with local.open("rb") as file:
+                return file.read(MOST_BYTES + 1)
 
     def _measure(self, job: MeasureJob) -> tuple[Timing | Refusal, ...]:
         schedule = Schedule(
@@ -164,11 +231,27 @@ class BenchmarkSession:
             return Refusal(f"it is faster than {NAME} can tell: its clock shows whole microseconds")
         return Timing(tuple(samples_us), 0, started_at)
 
-    def _run_script(self, models: Iterable[str], repeats: int, schedule: Schedule) -> Report:
+    def _run_script(
+        self,
+        models: Iterable[str],
+        repeats: int,
+        schedule: Schedule,
+        further: Sequence[str] = (),
+        most_printed: int = MOST_PRINTED,
+    ) -> Report:
         names = tuple(models)
         arguments = self._tool.arguments("", self._threads, schedule, self._delegate)
-        told = [word for word in arguments if not word.startswith("--graph=")]
-        argv = script_argv(self._sign, str(self._folder), repeats, self._program, told, names)
+        told = [*(word for word in arguments if not word.startswith("--graph=")), *further]
+        argv = script_argv(
+            self._sign,
+            str(self._folder),
+            repeats,
+            self._program,
+            told,
+            names,
+            self._pinning,
+            most_printed,
+        )
         # Either phase may take its most, and the inference that it is in.
         each_s = _START_S + 4 * max(schedule.seconds + schedule.warmup_seconds, 0.5)
         timeout_s = _COMMAND_TIMEOUT_S + min(each_s, 2 * _MOST_SECONDS) * len(names) * repeats
@@ -181,12 +264,17 @@ class BenchmarkSession:
 
     def _watch(self, report: Report) -> None:
         self._own_s += report.own_s
+        health = parse_health(report.state).seen_from(self._cores, gpu=self._delegate == "gpu")
+        caps = [state.cap_mhz for state in health.states if state.cap_mhz is not None]
         self.vitals = Vitals(
             at_s=report.at_s,
-            busy_s=report.busy_s,
+            busy_s=report.busy_s(self._cores),
             own_s=self._own_s,
-            throttles=None,
-            health=parse_health(report.files),
+            throttles=health.throttles,
+            cap_mhz=max(caps, default=None),
+            stops=None,
+            firmware=None,
+            health=health,
         )
 
     def _find(self) -> Prepared:
@@ -213,7 +301,7 @@ class BenchmarkSession:
         """Say what there is to say; the hash is that of the file on the device, now."""
         said = self._run(["sha256sum", self._program])
         digest = _SHA256.match(said)
-        allowed = self._run(["grep", "Cpus_allowed_list", "/proc/self/status"])
+        allowed = self._allowed()
         (part,) = prepared.parts
         if digest is None or digest[1] != part.sha256:
             raise RuntimeMissingError(
@@ -226,8 +314,30 @@ class BenchmarkSession:
             runtime_sha256=digest[1],
             python_version="none",
             numpy_version="none",
-            affinity=read_processors(allowed.partition(":")[2]),
+            affinity=allowed,
         )
+
+    @property
+    def _pinning(self) -> list[str]:
+        """Words that pin the program that follows them, of util-linux and toybox alike."""
+        mask = sum(1 << core for core in self._cores)
+        return ["taskset", f"{mask:x}"] if mask else []
+
+    def _allowed(self) -> tuple[int, ...]:
+        """Return the cores that the tool will run on; CoresError if they are not those wanted."""
+        argv = [*self._pinning, "grep", "Cpus_allowed_list", "/proc/self/status"]
+        done = self._device.run(argv, _COMMAND_TIMEOUT_S)
+        try:
+            allowed = parse_cores(done.stdout.partition(":")[2].strip())
+        except FormatError:
+            allowed = ()
+        if self._cores and allowed != self._cores:
+            why = clean(done.stderr) or f"it runs on {cores_text(allowed) or 'none'}"
+            raise CoresError(
+                f"{self._called} cannot run on cores {cores_text(self._cores)}: {why}; name "
+                "cores that are on line and not kept from it, or leave out --cores"
+            )
+        return allowed
 
     @property
     def _called(self) -> str:
@@ -240,16 +350,6 @@ class BenchmarkSession:
                 f"{argv[0]} failed on {self._device.name}: {done.stderr.strip()[-300:]}"
             )
         return done.stdout
-
-
-def read_processors(text: str) -> tuple[int, ...]:
-    """Read a list of processors as the kernel writes it, such as ``0-3,6``; none from nonsense."""
-    found: set[int] = set()
-    for piece in text.strip().split(","):
-        if (match := re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", piece)) is None:
-            return ()
-        found.update(range(int(match[1]), int(match[2] or match[1]) + 1))
-    return tuple(sorted(found))
 
 
 def _explained(run: Ran) -> str:

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...tables.errors import OutputError
-from .bundle_contents import CONTENTS_VERSION, Entry, bundle_tree
+from . import bundle_contents, bundle_deb
+from .bundle_contents import Entry, bundle_tree
 from .bundle_fetch import fetch_sources
 from .bundle_lock import Recipe, find_recipe
 
@@ -74,7 +75,7 @@ def build_bundle(
     """
     recipe = find_recipe(runtime, architecture)
     folder = folder or _cache_folder()
-    name = f"{runtime}-{architecture}-{recipe.digest[:12]}-{CONTENTS_VERSION}"
+    name = f"{runtime}-{architecture}-{_key(recipe)}"
     with _alone(folder):
         if found := _made_before(recipe, folder, name):
             return found
@@ -105,11 +106,18 @@ def _folders(tree: Mapping[str, Entry]) -> list[tuple[str, None]]:
     return [(path, None) for path in sorted(parents - {"."})]
 
 
+def _key(recipe: Recipe) -> str:
+    """Tell bundles apart by what they are made of, and by the code that makes them."""
+    key = hashlib.sha256(recipe.digest.encode())
+    for source in (bundle_contents.__file__, bundle_deb.__file__, __file__):
+        key.update(Path(source).read_bytes())
+    return key.hexdigest()[:12]
+
+
 def _store(recipe: Recipe, tree: Mapping[str, Entry], folder: Path, name: str) -> Bundle:
     about = {
         "runtime": recipe.runtime,
         "architecture": recipe.architecture,
-        "contents": CONTENTS_VERSION,
         "sources": {source.name: source.sha256 for source in recipe.sources},
     }
     manifest = Entry(json.dumps(about, indent=1, sort_keys=True).encode())

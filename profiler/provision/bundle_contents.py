@@ -17,9 +17,6 @@ from dataclasses import dataclass
 from .bundle_deb import DebianFiles
 from .bundle_lock import LOADERS, Recipe, Source
 
-CONTENTS_VERSION = 1
-"""Raised with every change to what is chosen, or to the scripts below."""
-
 _LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "libc6": (
         "libc.so.6",
@@ -51,6 +48,7 @@ _UNNEEDED_MODULES = re.compile(
 _UNNEEDED_IN_WHEELS = re.compile(
     r"(^|/)(tests?|__pycache__)/|\.pyi$|\.dist-info/(RECORD|WHEEL|entry_points\.txt)$"
     r"|^ai_edge_litert/(vendors|aot|tools|libLiteRtWebGpuAccelerator|libLiteRt\.so)"
+    r"|^onnxruntime/(transformers|quantization|tools|datasets|backend|capi/libonnxruntime\.so)"
     r"|^numpy/(f2py|_core/include|_core/lib|_pyinstaller|distutils|doc)/"
     r"|^numpy/_core/[^/]*_tests[^/]*\.so$|^numpy/_core/_simd\.[^/]*\.so$"
 )
@@ -64,7 +62,9 @@ unset LD_PRELOAD LD_LIBRARY_PATH LD_CONFIG_FILE LD_AUDIT LD_DEBUG PYTHONSTARTUP 
 : "${{TMPDIR:=$H/tmp}}"
 : "${{PYTHONDONTWRITEBYTECODE=1}}"
 export TMPDIR PYTHONDONTWRITEBYTECODE
-PYTHONHOME=$H PYTHONNOUSERSITE=1 HOME=$H LC_ALL=C.UTF-8 SARTOR_BUNDLE_RUN=$H/${{0##*/}} \\
+# UTF-8 by Python's own means: some shells complain of locales that they do not know.
+PYTHONHOME=$H PYTHONNOUSERSITE=1 PYTHONUTF8=1 PYTHONCOERCECLOCALE=0 HOME=$H \\
+SARTOR_BUNDLE_RUN=$H/${{0##*/}} \\
 exec "$H/lib/{loader}" --library-path "$H/lib" --argv0 "$H/bin/python3" "$H/bin/python3" "$@"
 """
 

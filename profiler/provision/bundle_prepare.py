@@ -28,7 +28,7 @@ from ...tables.errors import (
 )
 from ..archive import temporary_file
 from .bundle import MANIFEST, Bundle, build_bundle
-from .bundle_lock import ARCHITECTURES
+from .bundle_lock import ARCHITECTURES, bundle_runtimes
 from .prepared import Part, Prepared, content_key, find_prepared, runtime_folder
 
 _PIECE_BYTES = 4 << 20
@@ -42,8 +42,8 @@ set -e
 folder=$1 aside=$2
 shift 2
 mkdir -p "$aside"
-unpack=zcat
-command -v zcat >/dev/null || unpack="gzip -dc"
+for unpack in zcat "gzip -dc" "busybox zcat" none
+do command -v "${{unpack%% *}}" >/dev/null && break; done
 cat "$@" | $unpack | tar -xf - -C "$aside"
 test -f "$aside/{MANIFEST}"
 # What begins with #!/system/bin/sh starts on Android only.
@@ -53,7 +53,8 @@ mv "$aside" "$folder"
 """
 
 _CHECK = """
-import importlib, json, platform, sys
+import importlib, json, os, platform, sys
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 from importlib import metadata
 import ctypes, fcntl, hashlib, select, shutil, socket, subprocess, tempfile, uuid, zipfile
 import numpy.random
@@ -86,6 +87,17 @@ def prepare_bundle(
     return put_bundle(device, bundle, tell)
 
 
+def can_bundle(device: Device, runtime: str) -> bool:
+    """Tell whether there is a bundle of a runtime for a device; DeviceError if it is gone."""
+    if runtime not in bundle_runtimes():
+        return False
+    try:
+        read_architecture(device)
+    except RuntimeMissingError:
+        return False
+    return True
+
+
 def read_architecture(device: Device) -> str:
     """Ask a device's kernel what processors it has.
 
@@ -114,8 +126,16 @@ def put_bundle(
         found = find_prepared(device, bundle.recipe.runtime)
     except FormatError:
         found = None  # a damaged note is replaced with what it is about
-    if found == prepared and not _complaint(device, bundle, prepared):
-        return prepared
+    if _complaint(device, bundle, prepared):
+        _put(device, bundle, prepared, tell)
+    if found != prepared:
+        with temporary_file(prepared.to_json().encode()) as note:
+            device.push(note, prepared.note)
+    return prepared
+
+
+def _put(device: Device, bundle: Bundle, prepared: Prepared, tell: Callable[[str], None]) -> None:
+    """Bring a bundle to a device, unpack it and try it."""
     pieces = _push_pieces(device, bundle, prepared, tell)
     tell(f"unpacking the bundle on {device.name}")
     _unpack(device, prepared, pieces)
@@ -125,10 +145,7 @@ def put_bundle(
             f"the {bundle.recipe.runtime} bundle does not work on {device.name}: {complaint}; "
             "use Google's benchmark_model there"
         )
-    with temporary_file(prepared.to_json().encode()) as note:
-        device.push(note, prepared.note)
     _remove(device, [_incoming(prepared)])
-    return prepared
 
 
 def as_prepared(device: Device, bundle: Bundle) -> Prepared:

@@ -129,8 +129,8 @@ def best_interpreter(device: str, found: Sequence[Interpreter], runtime: str) ->
     if not found:
         oldest, newest = (".".join(map(str, python)) for python in (PYTHONS[0], PYTHONS[-1]))
         raise RuntimeMissingError(
-            f"there is no Python 3 on {device}, or not the whole of one; install one of {oldest} to {newest}: "
-            "sudo apt-get install python3"
+            f"there is no Python 3 on {device}, or not the whole of one; "
+            f"install one of {oldest} to {newest}: sudo apt-get install python3"
         )
     for interpreter in found:
         if not interpreter.objection(device, runtime):

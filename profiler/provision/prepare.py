@@ -10,6 +10,8 @@ from ...devices.device import Device
 from ...devices.interpreted import Interpreted
 from ...tables.errors import CommandFailedError, DeviceError, FormatError, RuntimeMissingError
 from ..reservation import reserved
+from ..runtimes import find_runtime
+from .bundle_prepare import can_bundle, prepare_bundle
 from .interpreters import Interpreter, choose_interpreter
 from .orders import DamagedError, Workplace
 from .pieces import cut, push_pieces
@@ -26,6 +28,7 @@ def prepare(
     patience_s: float | None = None,
     tell: Callable[[str], None] = lambda _: None,
     cache: Path | None = None,
+    binary: str = "",
 ) -> Prepared:
     """Put a runtime and numpy on a Linux device, unless they are there and whole.
 
@@ -33,12 +36,16 @@ def prepare(
     The environment is made beside the old one and counts only once the runtime was imported by it,
     so whatever is cut off leaves the old one, and what has travelled need not travel again.
 
+    A device that has no Python which suits, as phones have none, gets Sartor's own bundle, Python
+    included.
+
     Args:
         device: to put it on; its own Python is taken where that suits.
         runtime: a name in ``RUNTIMES``.
         patience_s: how long to wait for others that time on the device, in seconds.
         tell: is called with what is being done.
         cache: where to keep wheels on this host, by default below the user's cache folder.
+        binary: of ``benchmark_model``, its file, or its address and hash (``find_binary``).
 
     Raises:
         UnknownNameError: there is no such runtime.
@@ -47,7 +54,15 @@ def prepare(
         DeviceBusyError: another process is timing on the device.
         DeviceError: the device is full, may not be written to, or does not answer.
     """
-    interpreter = choose_interpreter(device, runtime)
+    if find_runtime(runtime).native:
+        return _prepare_tool(device, binary, patience_s, tell)
+    try:
+        interpreter = choose_interpreter(device, runtime)
+    except RuntimeMissingError:
+        if not can_bundle(device, runtime):
+            raise
+        with reserved(device, patience_s, tell, native=True):
+            return prepare_bundle(device, runtime, tell)
     recipe = interpreter.recipe(runtime)
     if recipe is None:  # or it would not have been chosen
         raise RuntimeMissingError(f"there are no wheels of {runtime} for {device.name}")
@@ -67,6 +82,22 @@ def prepare(
     with reserved(seen, patience_s, tell):
         _put(place, prepared, noted, recipe, wheels, tell)
     return prepared
+
+
+def _prepare_tool(
+    device: Device, binary: str, patience_s: float | None, tell: Callable[[str], None]
+) -> Prepared:
+    """Put a tool on a device that needs no Python there."""
+    from ..benchmark_model.binary import find_binary, published, put_binary
+
+    if not binary:
+        raise RuntimeMissingError(
+            "benchmark_model is a program of Google's: name its file by --binary, or its address, "
+            f"{published(device)}"
+        )
+    found = find_binary(binary, tell=tell)
+    with reserved(device, patience_s, tell, native=True):
+        return put_binary(device, found)
 
 
 def _noted(device: Device, runtime: str, tell: Callable[[str], None]) -> Prepared | None:

@@ -111,6 +111,7 @@ _BY_HAND = {
     # Which build of it is right depends on the GPU and its driver, and the builds are gigabytes.
     "torch": "install the build of torch that suits its GPU there yourself, in an environment of "
     "its own, and name that by --python",
+    "benchmark_model": "it is a program of Google's, and no wheel",
 }
 
 

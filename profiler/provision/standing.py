@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ...devices.device import Device
 from ...tables.errors import CommandFailedError, FormatError, RuntimeMissingError
 from ..runtimes import RUNTIMES
+from .bundle_prepare import can_bundle
 from .interpreters import Interpreter, best_interpreter, find_interpreters
 from .prepared import Prepared, find_prepared
 from .recipes import RECIPES, can_prepare, recipes_of
@@ -83,6 +84,8 @@ def _standing(
     device: Device, runtime: str, interpreters: Sequence[Interpreter], own: Mapping[str, str]
 ) -> Standing:
     command = preparing(device.name, runtime)
+    if RUNTIMES[runtime].native:
+        return _of_tool(device, runtime)
     if can_prepare(runtime):
         try:
             prepared = find_prepared(device, runtime)
@@ -96,7 +99,10 @@ def _standing(
     try:
         chosen = best_interpreter(device.name, interpreters, runtime)
     except RuntimeMissingError as error:
-        return Standing(runtime, "impossible", why=str(error))
+        if not can_bundle(device, runtime):
+            return Standing(runtime, "impossible", why=str(error))
+        would = "Sartor's own bundle of it, Python included, can be put there"
+        return Standing(runtime, "missing", why=would, command=command)
     recipe = chosen.recipe(runtime)
     would = f"{_brings(recipe.pins)} can be put beside {chosen.path}" if recipe else ""
     return Standing(runtime, "missing", why=would, command=command)
@@ -119,6 +125,26 @@ def _of_prepared(
         if prepared.kind == "environment" and recipe and dict(recipe.pins) != versions:
             newer = f"this Sartor would put {_brings(recipe.pins)} there"
             return Standing(runtime, "prepared", called, newer, command)
+    return Standing(runtime, "prepared", called)
+
+
+def _of_tool(device: Device, runtime: str) -> Standing:
+    """Tell how a device stands with a tool that needs no Python."""
+    command = preparing(device.name, runtime)
+    try:
+        prepared = find_prepared(device, runtime)
+    except FormatError as error:
+        return Standing(runtime, "broken", why=str(error), command=command)
+    if prepared is None:
+        why = "it is a program of Google's, to be named by its file or its address"
+        return Standing(runtime, "missing", why=why, command=command)
+    called = " ".join((runtime, *(part.version for part in prepared.parts)))
+    try:
+        done = device.run([str(prepared.python), "--help"], _TIMEOUT_S)
+    except CommandFailedError as error:
+        return Standing(runtime, "broken", called, str(error), command)
+    if "--graph=" not in done.stdout + done.stderr:
+        return Standing(runtime, "broken", called, "it does not say what it knows", command)
     return Standing(runtime, "prepared", called)
 
 

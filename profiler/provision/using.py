@@ -25,7 +25,7 @@ def with_prepared(device: Device, runtime: str) -> Device:
         DeviceError: the device does not answer.
     """
     prepared = find_prepared(device, runtime)
-    if prepared is None:
+    if prepared is None or prepared.kind == "native":
         return device
     try:
         done = device.run([str(prepared.python), "-c", ""], _TIMEOUT_S)
@@ -48,7 +48,8 @@ def prepared_in_use(device: Device, runtime: str) -> Prepared | None:
     """
     with suppress(FormatError):  # then ``with_prepared`` has chosen nothing by that note
         prepared = find_prepared(device, runtime)
-        return prepared if prepared and str(prepared.python) == device.python else None
+        if prepared and (prepared.kind == "native" or str(prepared.python) == device.python):
+            return prepared
     return None
 
 

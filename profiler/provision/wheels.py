@@ -198,7 +198,10 @@ def _reason(errors: str) -> str:
             "this host does not reach its package index, and they are not in its cache; connect "
             "it, or put the wheels into a folder and name that by PIP_FIND_LINKS"
         )
-    return f"{last}; check the package index that `pip config list` names on this host"
+    return (
+        f"{last}; check that this host reaches the package index that `pip config list` names, "
+        "and that it has them"
+    )
 
 
 def _wheel(path: Path) -> Wheel:

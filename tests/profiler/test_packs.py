@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,18 @@ from hypothesis import strategies as st
 
 from sartor.profiler import RUNTIMES
 from sartor.profiler.agent.packs import FullError, unpack
-from sartor.profiler.packs import packed
+from sartor.profiler.packs import Model, write_pack, write_shrunk
 from sartor.profiler.writers.weights import random_weights
 from sartor.tables.graph import Graph, GraphBuilder
+
+
+def packed(names: Sequence[str], models: Sequence[Model]) -> bytes:
+    """Return a pack as bytes."""
+    with tempfile.TemporaryDirectory() as name:
+        pack = Path(name) / "pack"
+        write_pack(pack, names, models)
+        return pack.read_bytes()
+
 
 NAMES = ("3/0.tflite", "3/1.tflite", "3/2.tflite")
 
@@ -48,6 +58,15 @@ def test_a_folder_that_takes_nothing_is_full(tmp_path: Path) -> None:
 def test_what_does_not_shrink_is_not_deflated() -> None:
     model = os.urandom(200_000)
     assert packed(NAMES[:1], [model]).endswith(model)
+
+
+def test_what_was_shrunk_once_is_not_shrunk_again(tmp_path: Path) -> None:
+    """Here it is not even the same, so that one sees where it comes from."""
+    model, others = tmp_path / "model", b"x" * 100_000
+    model.write_bytes(bytes(100_000))
+    assert packed(NAMES[:1], [model]).endswith(bytes(100_000))
+    write_shrunk(model, others)
+    assert packed(NAMES[:1], [model]) == packed(NAMES[:1], [others])
 
 
 def network() -> Graph:
