@@ -17,7 +17,7 @@ from ..real.adbd import why_no_phone
 from ..real.link import why_no_link
 from ..real.sshd import why_no_sshd
 from .faults.cases import FAULTS, Fault, play
-from .faults.stage import AdbStage, SshStage, adb_stage, ssh_stage
+from .faults.stage import AdbStage, SshStage, Stage, adb_stage, asking_stage, ssh_stage
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,15 @@ def test_over_adb(handset: AdbStage, fault: Fault, tmp_path: Path) -> None:
     check(fault, handset, tmp_path)
 
 
-def check(fault: Fault, stage: SshStage | AdbStage, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fault", names("ADB, asking"), ids=lambda fault: fault.name)
+def test_over_adb_to_one_that_asks(fault: Fault, tmp_path: Path) -> None:
+    if why := why_no_phone():
+        pytest.skip(why)
+    with asking_stage() as stage:
+        check(fault, stage, tmp_path)
+
+
+def check(fault: Fault, stage: Stage, tmp_path: Path) -> None:
     outcome = play(fault, stage, tmp_path / "store.db")
     assert outcome.recovered == fault.recovers
     assert fault.sentence in "\n".join(outcome.said)

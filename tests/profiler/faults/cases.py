@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -22,7 +24,7 @@ from sartor.tables.errors import SartorError
 from ..collect_child import CONDITION, OPERATORS, TABLE
 from ..collecting import check_complete
 from ..hostile import litert_code
-from .stage import SshStage, Stage
+from .stage import AskingStage, SshStage, Stage
 
 PLAN = make_plan(OPERATORS[:6], passes=1)
 BY_ITSELF, AGAIN = "by itself", "by the same command again"
@@ -35,15 +37,16 @@ class Trouble:
     Attributes:
         stage: where.
         device: that is measured on, without patience.
+        where: the store.
         patience_s: with its connection.
         before: what happens when something is first asked of the device: ``push``, say.
         shown: what happens when the first window is there.
-        cleanup: what to do afterwards.
         python: of agents, where it is not what was put there.
     """
 
     stage: Stage
     device: Device
+    where: Path
     patience_s: float = 60
     before: dict[str, Callable[[], object]] = field(default_factory=dict)
     shown: Callable[[], object] = lambda: None
@@ -103,7 +106,7 @@ class Outcome:
         fault: that happened to it.
         kind: of the stage.
         recovered: how.
-        said: the sentences that the user read.
+        said: the sentences that the user read; the last one ended the collection, or nothing did.
         windows: that are there in the end, each once.
     """
 
@@ -119,7 +122,7 @@ def play(fault: Fault, stage: Stage, where: Path) -> Outcome:
     said: list[str] = []
     began = datetime.now(timezone.utc)
     stage.reset()
-    trouble = Trouble(stage, stage.device())
+    trouble = Trouble(stage, stage.device(), where)
     with small_batches(), Store.open(where) as store:
         try:
             fault.happens(trouble)
@@ -129,12 +132,14 @@ def play(fault: Fault, stage: Stage, where: Path) -> Outcome:
             assert report.measured == PLAN.windows
         except SartorError as error:
             said.append(str(error))
+            ended = len(said)
             kept = store.done(TABLE) if store.tables() else set()
             fault.mends(stage)
             trouble.before, trouble.shown, trouble.python = {}, lambda: None, ""
             trouble.device = stage.device()
             report = run(trouble, store, said)
             recovered = AGAIN
+            del said[ended:]
             assert report.measured == PLAN.windows - len(kept)
         table = store.load(TABLE)
     check_complete(table, PLAN)
@@ -170,6 +175,7 @@ def _cut_before(*names: str) -> Callable[[Trouble], None]:
     """Break the connection a moment after something was asked of the device."""
 
     def happens(trouble: Trouble) -> None:
+        trouble.device.run(["true"], 60)  # so that there is a connection
         for name in names:
             trouble.before[name] = lambda: trouble.stage.soon(trouble.stage.cut, 0.02)
 
@@ -179,8 +185,8 @@ def _cut_before(*names: str) -> Callable[[Trouble], None]:
 def _cut_while_preparing(trouble: Trouble) -> None:
     stage = trouble.stage
     stage.unprepare()
-    stage.soon(stage.cut, 0.8)
-    stage.prepare()
+    _cut_before("push")(trouble)
+    stage.prepare(lambda device: cast("Device", Watched(replace(trouble, device=device))))
 
 
 def _prepare(stage: Stage) -> None:
@@ -283,6 +289,47 @@ def _another_host_ends(_: Stage) -> None:
         _held.pop().__exit__(None, None, None)
 
 
+CHILD = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path, PurePosixPath
+from collect_child import *
+from sartor.devices.adb import AdbDevice
+from sartor.devices.ssh import SshAddress, SshDevice
+from sartor.profiler import batches
+batches._MOST_MODELS = 1
+plan = make_plan(OPERATORS[:6], passes=1)
+with Store.open(sys.argv[2]) as store:
+    rng = np.random.default_rng(0)
+    collect(eval(sys.argv[3]), store, TABLE, plan, CONDITION, rng, acknowledge)
+"""
+
+
+class KilledError(SartorError):
+    """This host's process was killed."""
+
+
+def _host_killed(trouble: Trouble) -> None:
+    folder = str(Path(__file__).parent.parent)
+    argv = [sys.executable, "-c", CHILD, folder, str(trouble.where), trouble.stage.expression]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline()
+        child.kill()
+    assert trouble.stage.processes("sartor_agent")
+    raise KilledError("Killed")
+
+
+def _refused(trouble: Trouble) -> None:
+    assert isinstance(trouble.stage, AskingStage)
+    trouble.stage.refuse()
+
+
+def _accepted(stage: Stage) -> None:
+    assert isinstance(stage, AskingStage)
+    stage.accept()
+
+
 LOST = "trying again for"
 FAULTS = (
     Fault(
@@ -308,7 +355,7 @@ FAULTS = (
         sentence=LOST,
     ),
     Fault("connection silent for 13 s", _when_shown(_silent_for_a_while), sentence=LOST),
-    Fault("unplugged for 4 s", _when_shown(_away_for_a_while), sentence=LOST),
+    Fault("unplugged for 4 s", _when_shown(_away_for_a_while)),
     Fault(
         "away for longer than patience",
         *(_away_for_good, AGAIN, lambda stage: stage.plug()),
@@ -340,6 +387,11 @@ FAULTS = (
         *(_another_host, AGAIN, _another_host_ends),
         sentence="is being timed by process",
     ),
+    Fault("this host's process killed", _host_killed, AGAIN),
+    Fault(
+        "unauthorised",
+        *(_refused, AGAIN, _accepted),
+        sentence="accept",
+        kinds=("ADB, asking",),
+    ),
 )
-
-_ = PurePosixPath

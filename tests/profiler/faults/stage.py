@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -23,11 +24,13 @@ from sartor.profiler.provision.bundle_prepare import put_bundle
 from ...real.adbd import Phone, running_adb_server, running_phone
 from ...real.bundle import built_bundle
 from ...real.cache import cache_folder
+from ...real.fault_adbd import FaultPhone, running_fault_phone
 from ...real.link import Link, running_far_sshd
 from ...real.sshd import Sshd
 from ..hostile import program_that
 
 _SHELL_USER = 2000
+_SPACES = (("mount", "mnt"), ("pid", "pid"))
 
 
 class Stage(ABC):
@@ -43,9 +46,14 @@ class Stage(ABC):
     def device(self) -> Device:
         """Return the device as users get it: without patience, and not connected yet."""
 
+    @property
     @abstractmethod
-    def prepare(self) -> None:
-        """Put LiteRT on it."""
+    def expression(self) -> str:
+        """Python that makes the same device in another process."""
+
+    @abstractmethod
+    def prepare(self, seen: Callable[[Device], Device] = lambda device: device) -> None:
+        """Put LiteRT on it, seen as somebody else sees it."""
 
     @abstractmethod
     def unprepare(self) -> None:
@@ -148,7 +156,8 @@ class Stage(ABC):
 
     @staticmethod
     def _enter(pid: int, *argv: str) -> None:
-        subprocess.run(["nsenter", f"--mount=/proc/{pid}/ns/mnt", *argv], check=True)
+        spaces = [f"--{long}=/proc/{pid}/ns/{short}" for long, short in _SPACES]
+        subprocess.run(["nsenter", *spaces, *argv], check=True)
 
 
 class SshStage(Stage):
@@ -174,9 +183,17 @@ class SshStage(Stage):
         device._root = PurePosixPath(self.server.home) / ".cache/sartor/device"
         return device
 
-    def prepare(self) -> None:
+    @property
+    def expression(self) -> str:
+        root = str(self.device().root)
+        return (
+            f"SshDevice('pi4', SshAddress('pi'), PurePosixPath({root!r}), {self._python!r}, "
+            f"config=Path({str(self._config)!r}), known_hosts=Path({str(self._own)!r}))"
+        )
+
+    def prepare(self, seen: Callable[[Device], Device] = lambda device: device) -> None:
         device = self.device()
-        prepared = prepare(device, "litert", cache=cache_folder() / "wheels")
+        prepared = prepare(seen(device), "litert", cache=cache_folder() / "wheels")
         self._python = str(prepared.python)
         device.close()
 
@@ -231,8 +248,12 @@ class AdbStage(Stage):
     def device(self) -> AdbDevice:
         return AdbDevice("phone", self.phone.serial, python=self._python)
 
-    def prepare(self) -> None:
-        self._python = str(put_bundle(self.device(), built_bundle()).python)
+    @property
+    def expression(self) -> str:
+        return f"AdbDevice('phone', {self.phone.serial!r}, python={self._python!r})"
+
+    def prepare(self, seen: Callable[[Device], Device] = lambda device: device) -> None:
+        self._python = str(put_bundle(seen(self.device()), built_bundle()).python)
 
     def unprepare(self) -> None:
         self._python = ""
@@ -262,6 +283,31 @@ class AdbStage(Stage):
         return _SHELL_USER
 
 
+class AskingStage(AdbStage):
+    """A phone that asks who comes; its programs run on this machine."""
+
+    kind = "ADB, asking"
+
+    def __init__(self, phone: FaultPhone) -> None:
+        self.asking, self._python = phone, sys.executable
+
+    def device(self) -> AdbDevice:
+        return AdbDevice("phone", self.asking.serial, self.asking.root, self._python)
+
+    def plug(self) -> None:
+        self.asking.plug()
+
+    def refuse(self) -> None:
+        """Let nobody in until somebody accepts the dialogue."""
+        self.asking.faults.asks, self.asking.faults.accepts = True, False
+        self.asking.cut()
+
+    def accept(self) -> None:
+        """Accept the dialogue."""
+        self.asking.faults.accepts = True
+        self.asking.cut()
+
+
 @contextmanager
 def ssh_stage() -> Iterator[SshStage]:
     """Set up a device over SSH, with LiteRT on it."""
@@ -286,3 +332,15 @@ def adb_stage() -> Iterator[AdbStage]:
         stage = AdbStage(phone)
         stage.prepare()
         yield stage
+
+
+@contextmanager
+def asking_stage() -> Iterator[AskingStage]:
+    """Set up a phone that may ask who comes."""
+    with (
+        tempfile.TemporaryDirectory(prefix="sartor-adb-", dir="/tmp") as keys,
+        tempfile.TemporaryDirectory(prefix="sartor-phone-", dir="/tmp") as data,
+        running_adb_server(Path(keys)),
+        running_fault_phone(Path(data)) as phone,
+    ):
+        yield AskingStage(phone)
