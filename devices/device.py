@@ -30,7 +30,10 @@ class Completed:
 
 
 class Stream(Protocol):
-    """A program on the device that reads lines and writes lines."""
+    """A program on the device that reads lines and writes lines.
+
+    One thread may write while another reads, and any thread may kill the program meanwhile.
+    """
 
     def send_line(self, line: str) -> None:
         """Write one line to the program; DeviceError when it no longer reads.

@@ -43,6 +43,7 @@ class AdbStream:
         self._poll = select.poll()
         self._poll.register(self._adb.output_pipe, select.POLLIN)
         self._unread = bytearray()
+        self._reading = threading.RLock()  # who cannot write any more reads why, beside who reads
         self._group = 0
         self._status: int | None = None
         self._broken: DeviceError | None = None
@@ -64,10 +65,15 @@ class AdbStream:
 
     def read_line(self, timeout_s: float) -> str | None:
         """Return the next line, or None at the end; see ``Stream.read_line``."""
+        deadline = time.monotonic() + timeout_s
+        with self._reading:
+            return self._read_line(deadline, timeout_s)
+
+    def _read_line(self, deadline: float, timeout_s: float) -> str | None:
         self._raise_if_broken()
         if self._status is not None:
             return None
-        line = self._next_line(time.monotonic() + timeout_s, timeout_s)
+        line = self._next_line(deadline, timeout_s)
         if line is None:
             raise self._break("was running")
         if (found := self._pattern.search(line + b"\n")) is None:

@@ -62,5 +62,5 @@ def test_over_adb_to_one_that_asks(fault: Fault, tmp_path: Path) -> None:
 
 def check(fault: Fault, stage: Stage, tmp_path: Path) -> None:
     outcome = play(fault, stage, tmp_path / "store.db")
-    assert outcome.recovered == fault.recovers
+    assert outcome.recovered == fault.recovers, outcome.said
     assert fault.sentence in "\n".join(outcome.said)
