@@ -148,7 +148,7 @@ def check_network(
     inputs = np.random.default_rng(0).standard_normal((3, 2, 3, 64, 64), np.float32)
     runtime = find_runtime(name)
     with AgentSession(device, runtime, options=options) as agent:
-        outputs = agent.infer(*agent.place([runtime.write(graph, batch=2)]), inputs)
+        outputs = agent.infer(agent.place([runtime.write(graph, batch=2)])[0], inputs)
     assert outputs.shape == (3, 2, 10)
     for got, batch in zip(outputs, inputs, strict=True):
         want = evaluate(graph, graph.weights, {"input": batch})
@@ -162,7 +162,7 @@ def test_feature_maps_come_back_channels_first(device: LocalDevice, name: str) -
     inputs = np.random.default_rng(0).standard_normal((1, 1, 40, 28, 28), np.float32)
     runtime = find_runtime(name)
     with AgentSession(device, runtime) as agent:
-        outputs = agent.infer(*agent.place([runtime.write(graph)]), inputs)
+        outputs = agent.infer(agent.place([runtime.write(graph)])[0], inputs)
     want = evaluate(graph, graph.weights, {"input": inputs[0]})
     assert relative_difference(outputs[0], want) <= 1e-4
 
@@ -175,7 +175,7 @@ def test_a_model_that_does_not_run_says_why(device: LocalDevice) -> None:
             AgentError, match=r"litert agent on local cannot run 1/0\.tflite: ValueError"
         ),
     ):
-        agent.infer(*agent.place([b"broken"]), inputs)
+        agent.infer(agent.place([b"broken"])[0], inputs)
 
 
 def test_the_environment_forbids_telemetry(device: LocalDevice) -> None:
