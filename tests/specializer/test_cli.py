@@ -106,7 +106,7 @@ def test_devices(chain: Chain) -> None:
 def test_profile(chain: Chain) -> None:
     report = chain.said["profile"].document
     assert report["table"] == "local-litert"
-    assert report["windows_measured"] == report["operators"] + 3
+    assert report["windows_measured"] == report["operators"] + 4  # networks and a call
     assert report["windows_resumed"] == 0
     assert report["failures"] == {}
     assert report["calibration"]["margin"] > 0
@@ -132,7 +132,7 @@ def test_profile_of_one_operator(tmp_path: Path) -> None:
     assert measured.exit_code == 0
     assert "none: no whole networks were measured" in measured.stdout
     (table,) = sartor("tables", "--store", store, "--json").document
-    assert (table["operators"], table["windows"], table["networks"]) == (1, 2, 0)
+    assert (table["operators"], table["windows"], table["networks"]) == (1, 4, 0)
 
 
 def test_tables(chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
