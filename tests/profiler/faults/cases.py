@@ -171,13 +171,12 @@ def small_batches() -> Iterator[None]:
 # What happens.
 
 
-def _cut_before(*names: str) -> Callable[[Trouble], None]:
+def _cut_before(name: str, size: int = 200) -> Callable[[Trouble], None]:
     """Break the connection a moment after something was asked of the device."""
 
     def happens(trouble: Trouble) -> None:
         trouble.device.run(["true"], 60)  # so that there is a connection
-        for name in names:
-            trouble.before[name] = lambda: trouble.stage.soon(trouble.stage.cut, 0.02)
+        trouble.before[name] = lambda: trouble.stage.cut_soon(size)
 
     return happens
 
@@ -185,7 +184,7 @@ def _cut_before(*names: str) -> Callable[[Trouble], None]:
 def _cut_while_preparing(trouble: Trouble) -> None:
     stage = trouble.stage
     stage.unprepare()
-    _cut_before("push")(trouble)
+    _cut_before("push", 30_000)(trouble)
     stage.prepare(lambda device: cast("Device", Watched(replace(trouble, device=device))))
 
 
@@ -343,7 +342,7 @@ FAULTS = (
     ),
     Fault("connection cut while the lock is taken", _cut_before("open_stream"), sentence=LOST),
     Fault("connection cut while its health is read", _cut_before("health"), sentence=LOST),
-    Fault("connection cut while models are pushed", _cut_before("push"), sentence=LOST),
+    Fault("connection cut while models are pushed", _cut_before("push", 2000), sentence=LOST),
     Fault(
         "connection cut while models are measured",
         _when_shown(lambda stage: stage.cut()),

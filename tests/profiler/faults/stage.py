@@ -88,6 +88,11 @@ class Stage(ABC):
     def account(self) -> int:
         """The number of the account that we have there."""
 
+    def cut_soon(self, size: int) -> None:
+        """Break all connections in a moment: once so many bytes are on their way, if they are."""
+        del size
+        self.soon(self.cut, 0.02)
+
     def soon(self, act: Callable[[], object], after_s: float) -> None:
         """Do something in a moment, from another thread, at whatever that breaks."""
         threading.Timer(after_s, act).start()
@@ -261,6 +266,9 @@ class AdbStage(Stage):
 
     def cut(self) -> None:
         self.phone.cable.cut()
+
+    def cut_soon(self, size: int) -> None:
+        self.phone.cable.cut_after(size, "to device")
 
     def unplug(self) -> None:
         self.phone.cable.pull()
