@@ -37,6 +37,7 @@ def sshd() -> Iterator[Sshd]:
         yield server
 
 
+@pytest.mark.slow
 class TestPatientSshDevice(DeviceContract):
     @pytest.fixture
     def device(self, sshd: Sshd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:

@@ -1,6 +1,7 @@
 """Collections over a connection that breaks: nothing lost, nothing doubled, one clear sentence.
 
 The cable is that of ``devices/shaky``: processes and pipes are real, and so are agents and LiteRT.
+What happens over SSH and ADB is in ``test_fault_matrix``.
 """
 
 from __future__ import annotations
@@ -107,6 +108,7 @@ def test_cuts_at_any_moment_cost_nothing(far: ShakyDevice, store: Store, told: l
     assert any(line.startswith("far is there again after ") for line in told)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_batches")
 def test_a_cable_cut_whenever_a_result_comes(
     far: ShakyDevice, store: Store, told: list[str]
@@ -117,6 +119,7 @@ def test_a_cable_cut_whenever_a_result_comes(
     check_complete(store.load(TABLE), SMALL)
 
 
+@pytest.mark.slow
 def test_a_device_that_stays_away_ends_a_collection_that_goes_on_later(
     far: ShakyDevice, store: Store, told: list[str]
 ) -> None:
@@ -136,6 +139,7 @@ def test_a_device_that_stays_away_ends_a_collection_that_goes_on_later(
     check_complete(store.load(TABLE), SMALL)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_batches")
 def test_an_agent_killed_over_there_costs_nothing(
     far: ShakyDevice, store: Store, told: list[str]
@@ -154,6 +158,7 @@ def test_an_agent_killed_over_there_costs_nothing(
     check_complete(store.load(TABLE), SMALL)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_batches")
 def test_relays_killed_over_there_cost_nothing(
     far: ShakyDevice, store: Store, told: list[str]
@@ -173,6 +178,7 @@ def test_relays_killed_over_there_cost_nothing(
     check_complete(store.load(TABLE), SMALL)
 
 
+@pytest.mark.slow
 def test_a_device_restarted_meanwhile_is_told_apart(
     far: ShakyDevice, store: Store, told: list[str]
 ) -> None:
@@ -212,6 +218,7 @@ def test_a_host_that_was_killed_and_runs_again_waits_for_nobody(
     assert told == []
 
 
+@pytest.mark.slow
 def test_a_device_that_is_full_says_so_and_goes_on_with_more_space(
     far: ShakyDevice, store: Store, told: list[str]
 ) -> None:
