@@ -31,11 +31,12 @@ def patient(
         patience_s: how long to try to get back to it, in seconds.
         tell: is called when the connection broke, and when there is one again.
     """
-    inner = device
-    while isinstance(inner, (Interpreted, StoppableDevice)):
-        inner = inner.device
-    if not device.remote or isinstance(inner, Patient):
+    if not device.remote or isinstance(device, Patient):
         return device
+    if isinstance(device, StoppableDevice):
+        return StoppableDevice(patient(device.device, patience_s, tell), device.stop)
+    if isinstance(device, Interpreted):
+        return with_python(patient(device.device, patience_s, tell), device.python)
     return Patient(device, patience_s, tell)
 
 
@@ -43,7 +44,21 @@ def impatient(device: Device) -> Device:
     """Return a device whose streams end with their connections, and need no Python there."""
     if isinstance(device, StoppableDevice):
         return StoppableDevice(impatient(device.device), device.stop)
+    if isinstance(device, Interpreted):
+        return Interpreted(impatient(device.device), device.python)
     return device.device if isinstance(device, Patient) else device
+
+
+def with_python(device: Device, python: str) -> Device:
+    """Return a device whose agents run by another Python, and whose relays do, too.
+
+    A device may have no other Python at all, so patience has to go around it, not into it.
+    """
+    if isinstance(device, StoppableDevice):
+        return StoppableDevice(with_python(device.device, python), device.stop)
+    if isinstance(device, Patient):
+        return device.around(Interpreted(device.device, python))
+    return Interpreted(device, python)
 
 
 class Patient:
@@ -70,6 +85,12 @@ class Patient:
     ) -> None:
         self.device = device
         self._patience = Patience(device.name, patience_s, tell)
+
+    def around(self, device: Device) -> Patient:
+        """Return the same patience with another view of the same device."""
+        other = Patient(device)
+        other._patience = self._patience
+        return other
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...devices.device import Device
-from ...devices.interpreted import Interpreted
+from ...devices.patient import patient, with_python
 from ...tables.errors import CommandFailedError, DeviceError, FormatError, RuntimeMissingError
 from ..reservation import reserved
 from ..runtimes import find_runtime
@@ -54,6 +54,7 @@ def prepare(
         DeviceBusyError: another process is timing on the device.
         DeviceError: the device is full, may not be written to, or does not answer.
     """
+    device = patient(device, tell=tell)
     if find_runtime(runtime).native:
         return _prepare_tool(device, binary, patience_s, tell)
     try:
@@ -67,7 +68,7 @@ def prepare(
     if recipe is None:  # or it would not have been chosen
         raise RuntimeMissingError(f"there are no wheels of {runtime} for {device.name}")
     place = Workplace(device, runtime_folder(device, runtime), interpreter)
-    seen = Interpreted(device, interpreter.path)
+    seen = with_python(device, interpreter.path)
     noted = _noted(device, runtime, tell)
     if noted and _is_of(noted, recipe, interpreter):
         with reserved(seen, patience_s, tell):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from ...devices.device import Device
-from ...devices.interpreted import Interpreted
+from ...devices.patient import with_python
 from ...tables.errors import CommandFailedError, FormatError, RuntimeMissingError
 from .prepared import Prepared, find_prepared
 
@@ -37,7 +37,7 @@ def with_prepared(device: Device, runtime: str) -> Device:
             f"what was put on {device.name} for {runtime} no longer works: {failure}; "
             f"put it there again: {preparing(device.name, runtime)}"
         )
-    return Interpreted(device, str(prepared.python))
+    return with_python(device, str(prepared.python))
 
 
 def prepared_in_use(device: Device, runtime: str) -> Prepared | None:

@@ -19,9 +19,11 @@ from hypothesis import strategies as st
 from sartor.devices import Device, patience
 from sartor.devices import attachment as attachment_module
 from sartor.devices import lasting as lasting_module
+from sartor.devices.interpreted import Interpreted
 from sartor.devices.lasting import LastingStream, open_lasting_stream
 from sartor.devices.patience import Patience
-from sartor.devices.patient import Patient
+from sartor.devices.patient import Patient, impatient, patient, with_python
+from sartor.devices.stoppable import Stop, StoppableDevice
 from sartor.tables.errors import (
     ConnectionLostError,
     DeviceRestartedError,
@@ -284,3 +286,23 @@ def test_a_second_stream_pushes_nothing(far: ShakyDevice, told: list[str]) -> No
     calls = far.cable.calls
     opened(far, ["cat"], told).close()
     assert far.cable.calls == calls + 1
+
+
+def test_relays_run_by_the_python_that_agents_run_by(far: ShakyDevice, told: list[str]) -> None:
+    """It may be the only one that a device has."""
+    far.python = "no-such-python"
+    stoppable = StoppableDevice(Patient(far, 5, told.append), Stop())
+    for device in (
+        patient(Interpreted(stoppable, sys.executable)),
+        with_python(stoppable, sys.executable),
+        patient(Interpreted(far, sys.executable), 5, told.append),
+    ):
+        stream = device.open_stream(["cat"], {})
+        far.cable.cut()
+        stream.send_line("through")
+        assert stream.read_line(60) == "through"
+        assert stream.close() == 0
+        assert device.facts().cores >= 1
+        assert impatient(device).open_stream(["true"], {}).close() == 0
+    assert sum("trying again" in line for line in told) == 3
+    assert impatient(far) is far

@@ -188,11 +188,6 @@ def _cut_while_preparing(trouble: Trouble) -> None:
     stage.prepare(lambda device: cast("Device", Watched(replace(trouble, device=device))))
 
 
-def _prepare(stage: Stage) -> None:
-    stage.plug()
-    stage.prepare()
-
-
 def _when_shown(act: Callable[[Stage], object]) -> Callable[[Trouble], None]:
     def happens(trouble: Trouble) -> None:
         trouble.shown = lambda: act(trouble.stage)
@@ -336,10 +331,7 @@ FAULTS = (
         *(_never_there, AGAIN, lambda stage: stage.plug()),
         sentence="",
     ),
-    Fault(
-        "connection cut while the device is prepared",
-        *(_cut_while_preparing, AGAIN, _prepare),
-    ),
+    Fault("connection cut while the device is prepared", _cut_while_preparing),
     Fault("connection cut while the lock is taken", _cut_before("open_stream"), sentence=LOST),
     Fault("connection cut while its health is read", _cut_before("health"), sentence=LOST),
     Fault("connection cut while models are pushed", _cut_before("push", 2000), sentence=LOST),

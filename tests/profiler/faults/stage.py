@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from sartor.devices import Device
 from sartor.devices.adb import AdbDevice
+from sartor.devices.patient import patient
 from sartor.devices.ssh import SshAddress, SshDevice
 from sartor.profiler.provision import prepare
 from sartor.profiler.provision.bundle_prepare import put_bundle
@@ -258,7 +259,9 @@ class AdbStage(Stage):
         return f"AdbDevice('phone', {self.phone.serial!r}, python={self._python!r})"
 
     def prepare(self, seen: Callable[[Device], Device] = lambda device: device) -> None:
-        self._python = str(put_bundle(seen(self.device()), built_bundle()).python)
+        # As ``prepare`` does it, but the bundle comes from where tests keep it.
+        device = patient(seen(self.device()))
+        self._python = str(put_bundle(device, built_bundle()).python)
 
     def unprepare(self) -> None:
         self._python = ""
