@@ -25,7 +25,7 @@ FOUND = ">/dev/null 2>&1"
 
 _MOST_BYTES = 2_000_000
 _END = "end"
-_TIMEOUT_S = 60
+_TIMEOUT_S = 90
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def profile_model(request: ModelRequest, *, as_json: bool) -> None:
     if request.plot is not None:
         _check_plot(request.plot)
     model = read_model(request.path, request.runtime)
-    for warning in device.health().warnings:
+    for warning in device.health().seen_from((), gpu=False).warnings:
         note(f"{device.name} is not quiet, timings may be off: {warning}")
     with progress_bar() as bar:
         task = bar.add_task(f"profile {model.name}", total=None)
