@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sartor.devices.health import Health
-from sartor.devices.kinds import Concern
+from sartor.devices.kinds import Concern, Part
 from sartor.devices.kinds.android import Battery, ThermalService
 from sartor.devices.kinds.cpufreq import CoreState
 from sartor.devices.kinds.nvidia import Gpu
@@ -23,7 +23,7 @@ WORST = [
     Health(4, 9.0, 100, None, "powersave", 99.0, None, states=(CoreState(0, 1, 1000, 2000),)),
     Health(4, None, None, None, "unknown", None, 3.0),
 ]
-PARTS = [
+PARTS: list[Part] = [
     Quota(1.5, 0),
     Quota(1.5, 3),
     Battery(5, 50.0, charging=True, saver=True),
