@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from .health import Health
 
 
+LONGEST_LINE_BYTES = 1 << 26
+"""Of a stream's lines; longer ones come in parts. Ten times what an agent may have to say about
+128 models."""
+
+LONGEST_OUTPUT_BYTES = 1 << 24
+"""Of what a program that is run may write, on each of its outputs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """What a finished command left behind; a non-zero exit code is data, not an error."""
@@ -85,7 +93,9 @@ class Device(Protocol):
 
         Raises:
             CommandFailedError: there is no such program.
-            DeviceTimeoutError: it did not end within ``timeout_s`` seconds; it was killed.
+            DeviceTimeoutError: it did not end within ``timeout_s`` seconds; it was killed, with all
+                programs that it had started.
+            DeviceError: it wrote more than LONGEST_OUTPUT_BYTES, and was killed.
         """
 
     def push(self, local: Path, remote: PurePosixPath) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import select
+import selectors
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,44 +18,50 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from ..tables.errors import CommandFailedError, DeviceError, DeviceTimeoutError
-from .device import Completed
+from .device import LONGEST_LINE_BYTES, LONGEST_OUTPUT_BYTES, Completed
 from .facts import DeviceFacts, read_facts
 from .health import Health, read_health
 
 _LAST_WORDS_BYTES = 2000
-_LONGEST_LINE_BYTES = 1 << 26
-"""Ten times what an agent may have to say about 128 models."""
+_BLOCK_BYTES = 1 << 16
 
 
 class LocalDevice:
     """This machine; programs run as children of this process.
 
     Attributes:
-        name: ``local``.
+        name: ``local``, or what the inventory calls it.
         remote: not at all.
         root: for our files, by default below the user's cache folder.
         python: that runs agents, by default the interpreter that runs this process.
     """
 
-    name = "local"
     remote = False
 
-    def __init__(self, root: Path | None = None, python: str = "") -> None:
+    def __init__(self, root: Path | None = None, python: str = "", name: str = "local") -> None:
+        self.name = name
         self.root = PurePosixPath(root or _cache_folder() / "sartor" / "device")
         self.python = python or sys.executable
 
     def run(self, argv: Sequence[str], timeout_s: float) -> Completed:
         """Run a program to its end; see ``Device.run``."""
+        deadline_s = time.monotonic() + timeout_s
         with _start(argv, {}, subprocess.DEVNULL, subprocess.PIPE) as process:
             try:
-                stdout, stderr = process.communicate(timeout=timeout_s)
-            except subprocess.TimeoutExpired as error:
+                stdout, stderr = _collect(process, deadline_s)
+                exit_code = process.wait(max(0.0, deadline_s - time.monotonic()))
+            except (TimeoutError, subprocess.TimeoutExpired) as error:
                 raise DeviceTimeoutError(
                     f"{argv[0]} on {self.name} did not end within {timeout_s:g} s and was killed"
                 ) from error
+            except OverflowError as error:
+                raise DeviceError(
+                    f"{argv[0]} on {self.name} was killed, because it wrote more than "
+                    f"{LONGEST_OUTPUT_BYTES >> 20} MiB"
+                ) from error
             finally:
-                process.kill()  # does nothing once it has ended
-        return Completed(process.returncode, _text(stdout), _text(stderr))
+                _kill(process)  # does nothing once it has ended
+        return Completed(exit_code, _text(stdout), _text(stderr))
 
     def push(self, local: Path, remote: PurePosixPath) -> None:
         """Copy a file whole or not at all; see ``Device.push``."""
@@ -78,7 +86,7 @@ class LocalDevice:
     def _copy(self, source: Path, target: Path) -> None:
         part = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.part")  # ours alone
         try:
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(target.parent)
             try:
                 shutil.copyfile(source, part)
                 part.replace(target)
@@ -99,7 +107,7 @@ class LocalStream:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (close closes it)
         try:
             self._process = _start(argv, environment, subprocess.PIPE, self._errors.fileno())
-        except CommandFailedError:
+        except BaseException:
             self._errors.close()
             raise
         self._input = cast("IO[bytes]", self._process.stdin)
@@ -121,12 +129,12 @@ class LocalStream:
         deadline = time.monotonic() + timeout_s
         searched = 0
         while (end := self._unread.find(b"\n", searched)) < 0:
-            if (searched := len(self._unread)) >= _LONGEST_LINE_BYTES:
+            if (searched := len(self._unread)) >= LONGEST_LINE_BYTES:
                 break
             left_ms = 1000 * (deadline - time.monotonic())
             if left_ms <= 0 or not self._poll.poll(left_ms):
                 raise DeviceTimeoutError(f"{self._program} said nothing for {timeout_s:g} s")
-            block = os.read(self._output.fileno(), 1 << 16)
+            block = os.read(self._output.fileno(), _BLOCK_BYTES)
             if not block:
                 return None
             self._unread += block
@@ -155,7 +163,7 @@ class LocalStream:
 
     def kill(self) -> None:
         """End the program at once; see ``Stream.kill``."""
-        self._process.kill()
+        _kill(self._process)
 
 
 def _start(
@@ -172,6 +180,46 @@ def _start(
         )
     except OSError as error:
         raise CommandFailedError(f"cannot start {argv[0]}: {error.strerror}") from error
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder, and those above it, that only we may enter."""
+    if not folder.is_dir():
+        _make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _collect(process: subprocess.Popen[bytes], deadline_s: float) -> tuple[bytes, bytes]:
+    """Read both outputs to their ends.
+
+    Raises:
+        TimeoutError: they do not end in time.
+        OverflowError: one of them is longer than anything that makes sense.
+    """
+    texts = {cast("IO[bytes]", pipe): bytearray() for pipe in (process.stdout, process.stderr)}
+    with selectors.DefaultSelector() as selector:
+        for pipe in texts:
+            selector.register(pipe, selectors.EVENT_READ)
+        while selector.get_map():
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0 or not (ready := selector.select(left_s)):
+                raise TimeoutError
+            for key, _ in ready:
+                pipe = cast("IO[bytes]", key.fileobj)
+                if block := os.read(pipe.fileno(), _BLOCK_BYTES):
+                    texts[pipe] += block
+                else:
+                    selector.unregister(pipe)
+                if len(texts[pipe]) > LONGEST_OUTPUT_BYTES:
+                    raise OverflowError
+    stdout, stderr = texts.values()
+    return bytes(stdout), bytes(stderr)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a program with all that it has started, unless it has ended."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)  # it leads its session
 
 
 def _text(content: bytes) -> str:

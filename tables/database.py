@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, inspect, select
 
 from .address import Address
-from .backends import Backend
-from .backends.backend import DAMAGED
-from .errors import StoreError, StoreVersionError
+from .backends import Backend, backend
+from .backends.backend import DAMAGED, MOST_READERS
+from .errors import StoreBusyError, StoreError, StoreVersionError
 from .migration import migrate
 from .schema import META, METADATA, SCHEMA_VERSION
+from .turn import Turn
 
 
 class DamageError(Exception):
@@ -24,7 +26,7 @@ class DamageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """An open database of one kind or the other.
+    """An open database of one kind or the other, for any number of threads.
 
     Attributes:
         engine: its connections.
@@ -35,22 +37,44 @@ class Database:
     engine: Engine
     backend: Backend
     where: str
+    _turn: Turn = field(default_factory=Turn, repr=False)
+    _readers: BoundedSemaphore = field(
+        default_factory=lambda: BoundedSemaphore(MOST_READERS), repr=False
+    )
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yield a transaction that sees one state of the store, whatever others write meanwhile."""
-        with self._transaction(self.backend.reading) as connection:
+        with self._readers, self._transaction(self.backend.reading) as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Yield a transaction that is alone in writing, and makes all of its changes or none."""
-        with self._transaction(self.backend.writing) as connection:
+        """Yield a transaction that is alone in writing, and makes all of its changes or none.
+
+        Raises:
+            StoreBusyError: others have been writing for too long, here or in other processes.
+        """
+        with self._our_turn(), self._transaction(self.backend.writing) as connection:
             yield connection
 
     def close(self) -> None:
         """Let all connections go."""
         self.engine.dispose()
+
+    @contextmanager
+    def _our_turn(self) -> Iterator[None]:
+        """Have the turn to write within this process: the database knows no queue."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._turn.taken(backend.LOCK_TIMEOUT_S))
+            except TimeoutError as error:
+                raise StoreBusyError(
+                    f"{self.where} has not come to a call of ours for "
+                    f"{backend.LOCK_TIMEOUT_S:.0f} s, so many others wait there; end what else "
+                    "uses it, then go on: nothing was lost"
+                ) from error
+            yield
 
     @contextmanager
     def _transaction(self, options: Any) -> Iterator[Connection]:  # noqa: ANN401

@@ -4,6 +4,7 @@ SartorError                      the command line prints it without a traceback 
 ├── FormatError                  a text or a value makes no sense (also a ValueError)
 │   └── ExpansionError           a public table has ratios where channels belong, or the reverse
 ├── GraphError                   a graph of operators does not fit together (also a ValueError)
+├── InventoryError               the inventory of devices cannot be read, or makes no sense
 ├── UnknownNameError             no supernet, device, runtime or table of that name
 ├── MissingOperatorError         a latency table has no row for an operator
 ├── UnfitTableError              a latency table is of what is never shipped
@@ -53,6 +54,10 @@ class ExpansionError(FormatError):
 
 class GraphError(SartorError, ValueError):
     """A graph of operators does not fit together."""
+
+
+class InventoryError(SartorError, ValueError):
+    """The inventory of devices cannot be read, or makes no sense."""
 
 
 class UnknownNameError(SartorError, LookupError):

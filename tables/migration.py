@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, update
 
-from .schema import ESTIMATES, HEALTH, META, QUOTATIONS, TRANSFERS
+from .schema import DEVICE_LEASES, ESTIMATES, HEALTH, META, QUOTATIONS, TRANSFERS
 
 
 def migrate(connection: Connection, version: int) -> None:
@@ -35,8 +35,14 @@ def _add_health_and_transfers(connection: Connection) -> None:
         table.create(connection)
 
 
+def _add_device_leases(connection: Connection) -> None:
+    """Version 4 keeps two hosts off one device, for whichever tables they time."""
+    DEVICE_LEASES.create(connection)
+
+
 STEPS: Mapping[int, Callable[[Connection], None]] = {
     1: _add_quotations,
     2: _add_health_and_transfers,
+    3: _add_device_leases,
 }
 """By the version that a step starts from: what makes the next one of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
@@ -12,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from .errors import FormatError, StoreError, UnknownNameError
 from .estimate import Transfer
 from .health import BatchHealth
-from .measurement import Window
+from .measurement import Measurement, Window
 from .provenance import Provenance
 from .quotation import Quotation
 from .rows import (
@@ -31,6 +32,9 @@ from .rows import (
 from .schema import ESTIMATES, HEALTH, LATENCY_TABLES, QUOTATIONS, SUBJECTS, TRANSFERS, WINDOWS
 from .subject import Subject
 from .table import LatencyTable, TableSummary
+
+_AT_ONCE = 64
+"""Rows of a large answer that are in memory at once."""
 
 
 def table_names(connection: Connection) -> list[str]:
@@ -120,18 +124,30 @@ def insert_window(connection: Connection, table: int, subject: Subject, window: 
     Raises:
         StoreError: that pass over the subject is there already.
     """
-    subject_id, failure = _subject(connection, table, subject)
-    if failure is not None:
-        query = update(SUBJECTS).where(SUBJECTS.c.id == subject_id)
-        connection.execute(query.values(failure=None))
-    values = {"subject_id": subject_id} | window_values(window)
+    insert_windows(connection, table, {subject: window})
+
+
+def insert_windows(connection: Connection, table: int, found: Mapping[Subject, Window]) -> None:
+    """Keep a window of each of some subjects, in few statements, however many there are.
+
+    Raises:
+        StoreError: one of them is there already.
+    """
+    ids = _subjects(connection, table, list(found))
+    rows = [{"subject_id": ids[each]} | window_values(window) for each, window in found.items()]
     try:
-        connection.execute(insert(WINDOWS).values(values))
+        _insert_all(connection, WINDOWS, rows)
     except IntegrityError as error:
         raise StoreError(
-            f"pass {window.pass_index} of {subject} is in the table already; "
-            "measure only what is not yet done"
+            f"{_listed(found)} in the table already; measure only what is not yet done"
         ) from error
+
+
+def _listed(found: Mapping[Subject, Window]) -> str:
+    passes = [f"pass {window.pass_index} of {subject}" for subject, window in found.items()]
+    return (
+        f"{passes[0]} is" if len(passes) == 1 else f"one of {len(passes)} windows, {passes[0]}, is"
+    )
 
 
 def insert_health(connection: Connection, table: int, found: Sequence[BatchHealth]) -> None:
@@ -142,7 +158,7 @@ def insert_health(connection: Connection, table: int, found: Sequence[BatchHealt
 
 def set_failure(connection: Connection, table: int, subject: Subject, reason: str) -> None:
     """Keep why the latest attempt to measure a subject failed."""
-    subject_id, _ = _subject(connection, table, subject)
+    subject_id = _subjects(connection, table, [subject])[subject]
     query = update(SUBJECTS).where(SUBJECTS.c.id == subject_id)
     connection.execute(query.values(failure=reason))
 
@@ -186,6 +202,22 @@ def passes_done(connection: Connection, table: int) -> set[tuple[str, int]]:
     query = select(SUBJECTS.c.text, WINDOWS.c.pass_index).join_from(SUBJECTS, WINDOWS)
     rows = connection.execute(query.where(SUBJECTS.c.table_id == table))
     return {(row.text, row.pass_index) for row in rows}
+
+
+def relative_errors(connection: Connection, table: int) -> dict[str, float]:
+    """Return how well each subject of a table is known, by its text."""
+    rows = connection.execute(
+        select(SUBJECTS.c.text, WINDOWS)
+        .join_from(SUBJECTS, WINDOWS)
+        .where(SUBJECTS.c.table_id == table)
+        .order_by(WINDOWS.c.subject_id, WINDOWS.c.pass_index)
+        .execution_options(stream_results=True, yield_per=_AT_ONCE)
+    )
+    # The level that a table corrects to cancels out of a relative error, so that any will do.
+    return {
+        text: Measurement(tuple(map(read_window, windows)), 1.0).relative_error
+        for text, windows in groupby(rows.mappings(), key=lambda row: str(row["text"]))
+    }
 
 
 def read_table(connection: Connection, name: str) -> LatencyTable:
@@ -286,22 +318,36 @@ def _subject_ids(connection: Connection, table: int) -> dict[str, int]:
     return {row.text: row.id for row in connection.execute(query)}
 
 
-def _subject(connection: Connection, table: int, subject: Subject) -> tuple[int, str | None]:
-    """Look up a subject, made where there is none; return its id and why it failed, if it did.
+def _subjects(
+    connection: Connection, table: int, subjects: Sequence[Subject]
+) -> dict[Subject, int]:
+    """Return the ids of subjects, made where there are none; forget that measuring them failed.
 
     Raises:
-        StoreError: its name is taken.
+        StoreError: the table knows a network of that name with other operators.
     """
-    operators = operators_text(subject)
-    query = select(SUBJECTS.c.id, SUBJECTS.c.operators, SUBJECTS.c.failure).where(
-        SUBJECTS.c.table_id == table, SUBJECTS.c.text == str(subject)
+    texts = {str(subject): subject for subject in subjects}
+    about = SUBJECTS.c.id, SUBJECTS.c.text, SUBJECTS.c.operators, SUBJECTS.c.failure
+    query = select(*about).where(SUBJECTS.c.table_id == table, SUBJECTS.c.text.in_(texts))
+    there = {row.text: row for row in connection.execute(query)}
+    for text, row in there.items():
+        if row.operators != operators_text(texts[text]):
+            raise _name_taken(texts[text])
+    if failed := [row.id for row in there.values() if row.failure is not None]:
+        forget = update(SUBJECTS).where(SUBJECTS.c.id.in_(failed)).values(failure=None)
+        connection.execute(forget)
+    _insert_all(
+        connection,
+        SUBJECTS,
+        [
+            {"table_id": table, "text": text, "operators": operators_text(subject)}
+            for text, subject in texts.items()
+            if text not in there
+        ],
     )
-    if (found := connection.execute(query).one_or_none()) is None:
-        values = {"table_id": table, "text": str(subject), "operators": operators}
-        return _insert(connection, SUBJECTS, values), None
-    if found.operators != operators:
-        raise _name_taken(subject)
-    return int(found.id), found.failure
+    if len(there) < len(texts):
+        there = {row.text: row for row in connection.execute(query)}
+    return {subject: int(there[text].id) for text, subject in texts.items()}
 
 
 def _name_taken(subject: Subject) -> StoreError:

@@ -1,4 +1,4 @@
-"""What the store of measurements looks like inside: nine tables."""
+"""What the store of measurements looks like inside: ten tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from .text import AnyText
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Goes up with every change that an older Sartor would misread; ``migration`` has each step."""
 
 METADATA = MetaData()
@@ -106,4 +106,15 @@ LEASES = Table(
     Column("pid", Integer, nullable=False),
     Column("started", Text, nullable=False),
     Column("heartbeat_at", Float, nullable=False, comment="Unix time, seconds"),
+)
+
+DEVICE_LEASES = Table(
+    "device_leases",
+    METADATA,
+    Column("machine", Text, primary_key=True, comment="what no other running machine has"),
+    Column("place", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", Text, nullable=False),
+    Column("heartbeat_at", Float, nullable=False, comment="Unix time, seconds"),
+    comment="Since version 4: who is timing on which device.",
 )

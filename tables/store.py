@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
 from . import lease, queries
 from .database import Database, connect
 from .errors import StoreError
 from .estimate import Transfer
 from .health import BatchHealth
+from .lease import Claim
+from .leases import Leases
 from .measurement import Window
-from .owner import Owner
 from .provenance import Provenance
 from .quotation import Quotation
 from .subject import Subject
 from .table import LatencyTable, TableSummary
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 
 class Store:
@@ -34,11 +38,9 @@ class Store:
         UnknownNameError: there is no table of that name.
     """
 
-    _owed: ClassVar[set[tuple[str, int]]] = set()
-    """(store, table) of leases that this process has done with, but could not give back."""
-
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._leases = Leases(database)
 
     @classmethod
     def open(cls, path_or_url: str | Path) -> Store:
@@ -99,6 +101,15 @@ class Store:
         with self._database.reading() as connection:
             return queries.passes_done(connection, queries.table_id(connection, name))
 
+    def relative_errors(self, name: str) -> dict[str, float]:
+        """Return how well each measured subject of a table is known, by its text.
+
+        As ``Measurement.relative_error``, but with no more than one subject's samples in memory:
+        two hundred collections may ask at once.
+        """
+        with self._database.reading() as connection:
+            return queries.relative_errors(connection, queries.table_id(connection, name))
+
     def create(self, name: str, provenance: Provenance) -> None:
         """Make an empty table, or check that the one of that name may be filled further.
 
@@ -139,6 +150,21 @@ class Store:
             table = queries.table_id(connection, name)
             queries.insert_window(connection, table, subject, window)
 
+    def add_windows(
+        self, name: str, found: Mapping[Subject, Window], health: BatchHealth | None = None
+    ) -> None:
+        """Keep a batch of timed windows, all or none, and how the device was meanwhile.
+
+        When this returns, they are safe. Forgets earlier failures of these subjects.
+
+        Raises:
+            StoreError: one of them is there already.
+        """
+        with self._database.writing() as connection:
+            table = queries.table_id(connection, name)
+            queries.insert_windows(connection, table, found)
+            queries.insert_health(connection, table, [] if health is None else [health])
+
     def set_transfer(self, name: str, transfer: Transfer) -> None:
         """Keep estimates of operators in a table of whole networks, in place of earlier ones.
 
@@ -171,11 +197,10 @@ class Store:
         Raises:
             StoreBusyError: a living process is filling it.
         """
-        self._correct_lease(name)
+        claim = self._leases.corrected(partial(self._claim, name))
         with self._database.writing() as connection:
-            table = queries.table_id(connection, name)
-            lease.check_free(connection, table, self._called(name))
-            queries.delete_table(connection, table)
+            lease.check_free(connection, claim)
+            queries.delete_table(connection, queries.table_id(connection, name))
 
     @contextmanager
     def lease(self, name: str) -> Iterator[None]:
@@ -186,44 +211,25 @@ class Store:
         Raises:
             StoreBusyError: a living process is filling the table.
         """
-        owner = Owner.current()
-        self._correct_lease(name)
-        with self._database.writing() as connection:
-            table = queries.table_id(connection, name)
-            if (self.where, table) in self._owed:
-                lease.release(connection, table, owner)
-            lease.take(connection, table, self._called(name), owner)
-        self._owed.discard((self.where, table))
-        over = threading.Event()
-        heart = threading.Thread(target=self._beat, args=(table, owner, over), daemon=True)
-        heart.start()
-        try:
+        with self._leases.held(partial(self._claim, name)):
             yield
-        finally:
-            over.set()
-            heart.join()
-            self._give_back(table, owner)
 
-    def _correct_lease(self, name: str) -> None:
-        with self._database.writing() as connection:
-            lease.correct(connection, queries.table_id(connection, name))
+    @contextmanager
+    def device_lease(self, machine: str, device: str) -> Iterator[None]:
+        """Keep all who share the store off a device while the block runs, as ``lease`` does.
 
-    def _give_back(self, table: int, owner: Owner) -> None:
-        """Give a lease back, or owe it where the store is out of reach.
+        Args:
+            machine: what no other running machine has, the same for all who reach the device.
+            device: what to call it.
 
-        That is no error by itself: all that was measured is safe, and what led to it was raised.
+        Raises:
+            DeviceBusyError: a living process is timing on the device.
         """
-        try:
-            with self._database.writing() as connection:
-                lease.release(connection, table, owner)
-        except StoreError:
-            self._owed.add((self.where, table))
+        with self._leases.held(lambda _: Claim.of_device(machine, device)):
+            yield
 
-    def _beat(self, table: int, owner: Owner, over: threading.Event) -> None:
-        while not over.wait(lease.HEARTBEAT_S):
-            # A store in trouble is for the collector to report, with its next window.
-            with suppress(StoreError), self._database.writing() as connection:
-                lease.beat(connection, table, owner)
+    def _claim(self, name: str, connection: Connection) -> Claim:
+        return Claim.of_table(queries.table_id(connection, name), self._called(name))
 
     def _check_identity(self, name: str, found: dict[str, str], wanted: dict[str, str]) -> None:
         for what, value in found.items():

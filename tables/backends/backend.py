@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ..errors import StoreError
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT_S = 30.0
 """How long a call waits for those of other processes before it gives up."""
+
+MOST_READERS = 8
+"""How many threads of one process read at once; with the one that writes, they never wait for a
+connection, of which ``POOL`` has enough."""
+
+POOL: Mapping[str, int] = MappingProxyType({"pool_size": 2, "max_overflow": MOST_READERS})
+"""Parameters of an engine: how many connections it keeps, and how many more it may open."""
 
 WRITING = "sartor_writing"
 """Execution option of a transaction that is to begin with the right to write.

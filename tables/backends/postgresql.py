@@ -11,7 +11,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from ..errors import RuntimeMissingError, StoreBusyError
 from . import backend
-from .backend import DAMAGED, WRITING, Trouble
+from .backend import DAMAGED, POOL, WRITING, Trouble
 from .clock import Now
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class PostgreSQL:
         """Prepare to connect by psycopg; a connection that died between two calls is replaced."""
         url = url.set(drivername=DRIVER, query={**_CONNECTION, **url.query})
         try:
-            engine = create_engine(url, pool_pre_ping=True)
+            engine = create_engine(url, pool_pre_ping=True, **POOL)
         except ImportError as error:
             raise RuntimeMissingError(
                 "psycopg speaks with PostgreSQL and is not installed; "

@@ -13,7 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from ..errors import StoreBusyError, StoreError
 from . import backend
-from .backend import DAMAGED, WRITING, Trouble
+from .backend import DAMAGED, POOL, WRITING, Trouble
 from .clock import Now
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class SQLite:
                     f"{url.database} cannot be made ({error.strerror}); "
                     "choose a folder that you may write to"
                 ) from error
-        engine = create_engine(url)
+        engine = create_engine(url, **POOL)
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
         return engine

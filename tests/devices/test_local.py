@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import resource
-import stat
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,33 +25,10 @@ def test_its_files_lie_below_the_cache_folder(monkeypatch: pytest.MonkeyPatch) -
     assert str(LocalDevice().root) == "/home/me/.cache/sartor/device"
 
 
-def test_its_folder_is_private(tmp_path: Path) -> None:
-    sent = tmp_path / "sent"
-    sent.write_text("x")
-    device = LocalDevice(tmp_path / "device")
-    device.push(sent, device.root / "file")
-    assert stat.S_IMODE((tmp_path / "device").stat().st_mode) == 0o700
-
-
-def test_a_file_may_be_pushed_by_two_at_once(tmp_path: Path) -> None:
-    contents = [bytes([number]) * 200_000 for number in range(2)]
-    devices = [LocalDevice(tmp_path / "device") for _ in contents]
-
-    def push(number: int) -> None:
-        (tmp_path / str(number)).write_bytes(contents[number])
-        for _ in range(50):
-            devices[number].push(tmp_path / str(number), devices[number].root / "file")
-
-    with ThreadPoolExecutor(2) as threads:
-        list(threads.map(push, range(2)))
-    assert (tmp_path / "device" / "file").read_bytes() in contents
-    assert [path.name for path in (tmp_path / "device").iterdir()] == ["file"]
-
-
 def test_a_line_without_an_end_comes_in_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "_LONGEST_LINE_BYTES", 100_000)
+    monkeypatch.setattr(local, "LONGEST_LINE_BYTES", 100_000)
     stream = LocalDevice(tmp_path).open_stream(["sh", "-c", "yes x | tr -d '\\n'"], {})
     part = stream.read_line(timeout_s=60)
     assert part is not None

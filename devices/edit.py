@@ -1,0 +1,133 @@
+"""Editing the inventory: comments and order stay as people wrote them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..tables.atomic import write_atomically
+from ..tables.errors import InventoryError
+from .entry import Entry
+from .inventory import TABLE, Inventory, inventory_path, parse_inventory, read_inventory
+
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
+
+_PATIENCE_S = 10.0
+_PAUSE_S = 0.05
+_TITLE = (
+    "Devices of Sartor, one table each. `sartor devices add` and `remove` edit this file, and so",
+    "may you: address, root, python and notes are what an entry can have.",
+)
+
+
+def add_entry(entry: Entry, named: Path | None = None) -> Inventory:
+    """Put a device into the inventory, whose file is made where there is none.
+
+    Args:
+        entry: of the device.
+        named: the inventory's file; None for the usual one.
+
+    Raises:
+        InventoryError: there is a device of that name, or the file cannot be read or edited.
+        OutputError: it cannot be written.
+    """
+    with _editing(named) as (inventory, document):
+        if entry.name in inventory.names:
+            raise InventoryError(
+                f"there is a device {entry.name!r} in {inventory.path} already; choose another "
+                f"name, or remove it first: sartor devices remove {entry.name}"
+            )
+        import tomlkit
+
+        if TABLE not in document:
+            document[TABLE] = tomlkit.table(is_super_table=True)
+        added = tomlkit.table()
+        added.update(entry.fields)
+        document[TABLE].update({entry.name: added})
+    return read_inventory(named)
+
+
+def remove_entry(name: str, named: Path | None = None) -> Entry:
+    """Take a device out of the inventory, and return what was said of it.
+
+    Args:
+        name: of the device.
+        named: the inventory's file; None for the usual one.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+        InventoryError: the file cannot be read or edited.
+        OutputError: it cannot be written.
+    """
+    with _editing(named) as (inventory, document):
+        entry = inventory.find(name)
+        del document[TABLE][name]
+    return entry
+
+
+@contextmanager
+def _editing(named: Path | None) -> Iterator[tuple[Inventory, TOMLDocument]]:
+    """Yield the inventory as values, and as a document whose changes are then written."""
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    path = inventory_path(named)
+    # Whoever keeps the file elsewhere, and a link to it here, finds both as they were.
+    path = path.resolve() if path.is_symlink() else path
+    with _alone(path):
+        inventory = read_inventory(path)
+        text = path.read_text("utf-8") if path.is_file() else ""
+        try:
+            if text:
+                document = tomlkit.parse(text)
+            else:
+                document = tomlkit.document()
+                for line in _TITLE:
+                    document.add(tomlkit.comment(line))
+            yield inventory, document
+            edited = tomlkit.dumps(document)
+        except TOMLKitError as error:
+            raise InventoryError(
+                f"{path} is written in a way that cannot be edited ({error}); edit it by hand"
+            ) from error
+        parse_inventory(edited, path)
+        write_atomically(path, edited.encode())
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other commands off the file: a lock of the kernel's, which ends with this process."""
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise InventoryError(
+            f"cannot edit {path}: {error.strerror}; choose a folder that you may write to"
+        ) from error
+    try:
+        deadline = time.monotonic() + _PATIENCE_S
+        while not _locks(handle):
+            if time.monotonic() > deadline:
+                raise InventoryError(
+                    f"another command has been editing {path} for {_PATIENCE_S:.0f} s; wait for "
+                    "it, or end it"
+                )
+            time.sleep(_PAUSE_S)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _locks(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

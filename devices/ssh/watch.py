@@ -1,0 +1,58 @@
+"""One thread that notices which connections have fallen silent."""
+
+from __future__ import annotations
+
+import os
+import time
+from threading import Lock, Thread
+from typing import Protocol
+from weakref import WeakSet
+
+_TICK_S = 0.5
+
+
+class Watched(Protocol):
+    """A connection that can be looked at."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether there is anything left to watch."""
+
+    def look(self, elapsed_s: float) -> None:
+        """Notice what has become of it in the time since the last look, and never wait."""
+
+
+_lock = Lock()
+_watched: WeakSet[Watched] = WeakSet()
+_watcher: tuple[int, Thread] | None = None
+
+
+def watch(connection: Watched) -> None:
+    """Look at a connection every now and then until it is no longer alive."""
+    global _watcher  # noqa: PLW0603 (one for the whole process, whoever asks first)
+    with _lock:
+        _watched.add(connection)
+        # A fork takes no threads along.
+        if _watcher is None or _watcher[0] != os.getpid() or not _watcher[1].is_alive():
+            thread = Thread(target=_look_around, daemon=True, name="sartor ssh watch")
+            _watcher = (os.getpid(), thread)
+            thread.start()
+
+
+def _look_around() -> None:
+    global _watcher  # noqa: PLW0603
+    before_s = time.monotonic()
+    while True:
+        time.sleep(_TICK_S)
+        now_s = time.monotonic()
+        # When this process was stopped, or starved, that is no silence of anybody else's.
+        elapsed_s, before_s = min(now_s - before_s, 2 * _TICK_S), now_s
+        with _lock:
+            connections = [one for one in _watched if one.is_alive]
+            _watched.intersection_update(connections)
+            if not connections:
+                _watcher = None
+                return
+        for connection in connections:
+            connection.look(elapsed_s)
+        del connections
