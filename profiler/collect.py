@@ -74,6 +74,7 @@ def collect(
 
     Raises:
         FormatError: plan and condition are of different data types, or the runtime cannot run so.
+        CoresError: the device does not let agents have the cores of the condition.
         DeviceBusyError: another process is timing on the device.
         DeviceDisturbedError: the device did not become quiet.
         StoreBusyError: another collector is filling the table.
@@ -88,7 +89,9 @@ def collect(
             "give make_plan the condition's dtype"
         )
     started = time.monotonic()
-    with _alone(device, store, table, condition, patience_s, tell) as health_before:
+    view = partial(Health.seen_from, cores=condition.pinned, gpu=condition.on_gpu)
+    wait = partial(wait_until_quiet, device, patience_s, tell, view)
+    with _alone(device, store, table, condition, patience_s, tell, wait) as health_before:
         done = store.done(table)
         resumed = coverage(plan, done).windows
         run = _Run(store, table, progress, resumed, plan.windows)
@@ -98,13 +101,12 @@ def collect(
             runtime=runtime,
             threads=condition.threads,
             options=condition.options,
+            cores=condition.pinned,
             reference=runtime.write(reference_graph(), condition.batch),
             keep=run.keep,
             give_up=run.give_up,
             watch=run.watch,
-            pause=None
-            if patience_s is None
-            else partial(wait_until_quiet, device, patience_s, tell),
+            pause=None if patience_s is None else wait,
         )
         unsteady: Sequence[Target] = plan.targets
         for pass_index in range(max(plan.passes, plan.most_passes)):
@@ -112,12 +114,12 @@ def collect(
             if pass_index >= plan.passes:
                 run.of_windows += len(missing)
             if pass_index > 0 and missing:
-                wait_until_quiet(device, patience_s, tell)
+                wait()
             items = [_item(target, runtime, condition.batch) for target in missing]
             interleaving.take_pass(pass_index, make_batches(items, rng))
             if pass_index >= plan.passes - 1:
                 unsteady = run.unsteady(unsteady)
-        health_after = device.health()
+        health_after = view(device.health())
     seconds = time.monotonic() - started
     return CollectionReport(
         table=table,
@@ -142,10 +144,11 @@ def _alone(
     condition: Condition,
     patience_s: float | None,
     tell: Callable[[str], None],
+    wait: Callable[[], Health],
 ) -> Iterator[Health]:
     """Have a device and a table for ourselves; give the device's health at the beginning."""
     with reserved(device, patience_s, tell):
-        health = wait_until_quiet(device, patience_s, tell)
+        health = wait()
         store.create(table, identify(device, condition))
         with store.lease(table):
             yield health

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from importlib import metadata
 
 from ..devices.device import Device
+from ..tables.cores import cores_text
 from ..tables.provenance import Condition, Provenance
 from .runtimes import find_runtime
 from .session import AgentSession
@@ -16,16 +17,19 @@ def identify(device: Device, condition: Condition) -> Provenance:
 
     Raises:
         FormatError: the agent cannot bring about the condition.
+        CoresError: the device does not let the agent have the cores of the condition.
         RuntimeMissingError: the device lacks the runtime.
     """
     runtime = find_runtime(condition.runtime)
     runtime.check_options(condition.options)
     runtime.check_dtype(condition.dtype)
-    with AgentSession(device, runtime, condition.threads, condition.options) as session:
+    with AgentSession(
+        device, runtime, condition.threads, condition.options, condition.pinned
+    ) as session:
         hello = session.hello
     return Provenance(
         device=device.name,
-        facts=device.facts().pairs,
+        facts=_with_affinity(device.facts().pairs, hello.affinity),
         condition=condition,
         runtime_version=hello.runtime_version,
         runtime_sha256=hello.runtime_sha256,
@@ -34,6 +38,13 @@ def identify(device: Device, condition: Condition) -> Provenance:
         created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         sartor_version=_sartor_version(),
     )
+
+
+def _with_affinity(
+    facts: tuple[tuple[str, str], ...], affinity: tuple[int, ...]
+) -> tuple[tuple[str, str], ...]:
+    """Add which cores the agent said that it may use."""
+    return tuple(sorted((dict(facts) | {"affinity": cores_text(affinity)}).items()))
 
 
 def _sartor_version() -> str:

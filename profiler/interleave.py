@@ -47,6 +47,7 @@ class Interleaving(Generic[Key]):
         runtime: to run models with.
         threads: that the runtime may use.
         options: of the runtime, as a condition writes them.
+        cores: that agents are pinned to; none to leave the choice to the system.
         reference: the reference model's file.
         keep: is given every window.
         give_up: is told which item was given up and why, in which pass.
@@ -69,6 +70,7 @@ class Interleaving(Generic[Key]):
     watch: Callable[[BatchHealth], None] = lambda _: None
     pause: Callable[[], object] | None = None
     failures: dict[Key, str] = field(default_factory=dict)
+    cores: tuple[int, ...] = ()
     deaths: int = 0
     busy_ms: float = 0.0
     disturbed: int = 0
@@ -130,7 +132,9 @@ class Interleaving(Generic[Key]):
         self._stillborn += 1
         try:
             with (
-                AgentSession(self.device, self.runtime, self.threads, self.options) as session,
+                AgentSession(
+                    self.device, self.runtime, self.threads, self.options, self.cores
+                ) as session,
                 ThreadPoolExecutor(1) as writer,
             ):
                 try:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ..tables.cores import MOST_CORES
+
 _SHORTEST_US, _LONGEST_US = 1e-3, 1e10  # a nanosecond, and three hours
 _MOST = 1 << 31
 _LONGEST_REASON = 2000  # characters
@@ -90,15 +92,23 @@ class Refusal:
 
 
 def read_hello(event: Mapping[str, Any]) -> Hello:
-    """Read the first event of an agent; KeyError when it lacks something."""
+    """Read the first event of an agent; KeyError, TypeError or ValueError if it makes no sense."""
     return Hello(
         agent_version=event["agent_version"],
         runtime_version=event["runtime_version"],
         runtime_sha256=event["runtime_sha256"],
         python_version=event["python_version"],
         numpy_version=event["numpy_version"],
-        affinity=tuple(event["affinity"]),
+        affinity=_cores(event["affinity"]),
     )
+
+
+def _cores(numbers: object) -> tuple[int, ...]:
+    if not isinstance(numbers, list) or not all(isinstance(number, int) for number in numbers):
+        raise TypeError("the processors that an agent may use are a list of numbers")
+    if not all(0 <= number < MOST_CORES for number in numbers):
+        raise ValueError("processors have small numbers")
+    return tuple(sorted(set(numbers)))
 
 
 def read_timings(answer: Mapping[str, Any], count: int) -> tuple[Timing | Refusal, ...]:

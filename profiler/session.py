@@ -6,7 +6,7 @@ import itertools
 import json
 import uuid
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
@@ -15,7 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..devices.device import Device, Stream
-from ..tables.errors import AgentError, CommandFailedError, DeviceError, RuntimeMissingError
+from ..devices.texts import clean
+from ..tables.cores import cores_text
+from ..tables.errors import (
+    AgentError,
+    CommandFailedError,
+    CoresError,
+    DeviceError,
+    RuntimeMissingError,
+)
+from ..tables.provenance import check_threads
 from .archive import AGENT_PACKAGE, push_archive, temporary_file
 from .events import death, read_event, shown
 from .messages import Hello, MeasureJob, Refusal, Timing, read_busy_ms, read_hello, read_timings
@@ -47,6 +56,7 @@ class AgentSession:
         runtime: to run models with.
         threads: that the runtime may use.
         options: of the runtime, as a condition writes them.
+        cores: that the agent is pinned to; none to leave the choice to the system.
 
     Attributes:
         hello: what the agent said when it started.
@@ -56,6 +66,8 @@ class AgentSession:
     Raises (on entry):
         DeviceBusyError: another agent is at work on the device.
         RuntimeMissingError: the device lacks the runtime.
+        CoresError: the device does not let the agent have its cores.
+        FormatError: there are more threads than cores.
         AgentError: the agent did not start.
     """
 
@@ -63,10 +75,15 @@ class AgentSession:
     vitals: Vitals
 
     def __init__(
-        self, device: Device, runtime: Runtime, threads: int = 1, options: str = ""
+        self,
+        device: Device,
+        runtime: Runtime,
+        threads: int = 1,
+        options: str = "",
+        cores: Sequence[int] = (),
     ) -> None:
         self._device, self._runtime, self._threads = device, runtime, threads
-        self._options, self.busy_ms = options, 0.0
+        self._options, self._cores, self.busy_ms = options, tuple(cores), 0.0
         self._folder = device.root / "sessions" / uuid.uuid4().hex[:12]
         # Two counters, because models may be placed from another thread than jobs are sent from.
         self._models, self._jobs = itertools.count(1), itertools.count(1)
@@ -164,7 +181,8 @@ class AgentSession:
     def _start(self, archive: str) -> Stream:
         called = ":".join(filter(None, (self._runtime.name, self._options)))
         lock = (str(self._device.root / "agent"), this_process(), f"{_PATIENCE_S:g}")
-        arguments = (called, str(self._threads), str(self._folder), *lock)
+        cores = ",".join(map(str, self._cores))
+        arguments = (called, str(self._threads), str(self._folder), *lock, cores)
         return self._device.open_stream(
             [self._device.python, "-m", AGENT_PACKAGE, *arguments],
             {"PYTHONPATH": archive, "ORT_DISABLE_TELEMETRY": "1"},
@@ -196,11 +214,23 @@ class AgentSession:
                 f"{python} on {self._device.name} cannot import {self._runtime.name}: "
                 f"{event.get('error')}; {event.get('advice', install)}"
             )
+        if event.get("event") == "unpinned":
+            raise self._refused_cores(clean(str(event.get("error"))))
         try:
             self.vitals = read_vitals(event["vitals"])
-            return read_hello(event)
-        except (KeyError, TypeError, ValueError) as error:
+            hello = read_hello(event)
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             raise AgentError(f"{self._called} did not introduce itself: {shown(event)}") from error
+        if self._cores and hello.affinity != self._cores:
+            raise self._refused_cores(f"it runs on {cores_text(hello.affinity) or 'none'}")
+        check_threads(self._threads, hello.affinity)
+        return hello
+
+    def _refused_cores(self, why: str) -> CoresError:
+        return CoresError(
+            f"{self._called} cannot run on cores {cores_text(self._cores)}: {why}; "
+            "name cores that are on line and not kept from it, or leave out --cores"
+        )
 
     def _send(self, **job: object) -> int:
         """Send a job and return its number."""

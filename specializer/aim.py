@@ -150,6 +150,8 @@ class Aim:
         }
         if condition.options:
             options["--options"] = condition.options
+        if condition.cores:
+            options["--cores"] = condition.cores
         if (rows := self.table.estimators[0].granularity) is not OPERATORS:
             options["--rows"] = rows.name
         return shlex.join(["sartor", "profile", *chain.from_iterable(options.items())])

@@ -20,6 +20,7 @@ SartorError                      the command line prints it without a traceback 
 │   ├── DeviceTimeoutError       no answer in time
 │   ├── DeviceBusyError          another process is timing on it
 │   ├── DeviceDisturbedError     it is too hot or too busy to be timed
+│   ├── CoresError               it lacks the processor cores that were asked for, or keeps them
 │   └── CommandFailedError       a command ran and failed
 ├── AgentError                   the agent on the device broke its protocol or died
 ├── RuntimeMissingError          a runtime or an optional package is not installed
@@ -149,6 +150,10 @@ class DeviceBusyError(DeviceError):
 
 class DeviceDisturbedError(DeviceError):
     """The device is too hot or too busy to be timed."""
+
+
+class CoresError(DeviceError):
+    """The device lacks the processor cores that were asked for, or lets nobody have them."""
 
 
 class CommandFailedError(DeviceError):

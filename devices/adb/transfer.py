@@ -3,66 +3,77 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING
 
-from ...tables.errors import ConnectionLostError, DeviceError
+from ...tables.errors import ConnectionLostError, DeviceError, DeviceUnreachableError
 
 if TYPE_CHECKING:
     from .device import AdbDevice
 
-_SCRIPT_S = 60.0
+_SCRIPT_S = 120.0
 _COPY_S = 60.0
 _SLOWEST_BYTES_PER_S = 100_000
 _BLOCK_BYTES = 1 << 20
-# Parts that a killed run left are as good as a day old; their names are ours alone.
-_MAKE_FOLDER = """\
+_SUM = re.compile(r"([0-9]{1,15})\n\\?([0-9a-f]{64})\b")
+# Parts that are a day old (two, where find counts whole days) were left by a run that was killed;
+# only ours have such names.
+_MAKE_ROOM = """\
 umask 077
 mkdir -p "$1" || exit 1
-find "$1" -maxdepth 1 -type f -name '*.????????.part' -mtime +0 -exec rm -f {} \\; 2>/dev/null
+find "$1" -maxdepth 1 -type f -name '*.????????.part' -mtime +1 -exec rm -f {} \\; 2>/dev/null
+shift
+rm -f "$@"
 exit 0
 """
 _CHECK = """\
-[ -f "$1" ] || { echo "no such file" >&2; exit 1; }
-stat -c %s "$1" || exit 1
-sha256sum "$1" || toybox sha256sum "$1"
+[ -f "$1" ] || { echo "there is no such file" >&2; exit 1; }
+stat -c %s "$1" && { sha256sum "$1" 2>/dev/null || toybox sha256sum "$1"; }
 """
-_ACCEPT = f"""\
-[ -d "$2" ] && {{ echo "$2 is a folder" >&2; exit 1; }}
-{_CHECK}"""
+_ACCEPT = """\
+[ -d "$2" ] && { echo "that is a folder" >&2; exit 1; }
+mv -f "$1" "$2"
+"""
 
 
 def push(device: AdbDevice, local: Path, remote: PurePosixPath) -> None:
-    """Copy a file to the phone; see ``Device.push``. Who may run it, may run it there, too."""
-    part = remote.with_name(f"{remote.name}.{uuid.uuid4().hex[:8]}.part")
+    """Copy a file to the phone; see ``Device.push``."""
+    part = remote.with_name(f"{remote.name}.{uuid.uuid4().hex[:8]}.part")  # ours alone
     try:
         size, digest = _local_sum(local)
     except OSError as error:
         raise _cannot(local, remote, error.strerror or str(error), "check its name") from error
-    _script(device, _MAKE_FOLDER, (str(remote.parent),), local, remote)
+    left = [str(path) for path in device.left]
+    _script(device, _MAKE_ROOM, [str(remote.parent), *left], local, remote)
+    device.left.clear()
+    device.left.append(part)
     try:
         device.copy(["push", str(local.absolute()), str(part)], _patience_s(size))
-        got = _script(device, _ACCEPT, (str(part), str(remote)), local, remote)
-        _compare(_parse_sum(got), (size, digest), local, remote)
-        _script(device, 'mv -f "$1" "$2"', (str(part), str(remote)), local, remote)
-    except ConnectionLostError:
-        raise
+        got = _parse_sum(_script(device, _CHECK, [str(part)], local, remote))
+        _compare(got, (size, digest), local, remote)
+        _script(device, _ACCEPT, [str(part), str(remote)], local, remote)
+    except (ConnectionLostError, DeviceUnreachableError):
+        raise  # the next push removes what may be left
     except DeviceError as error:
-        device.run(["rm", "-f", str(part)], _SCRIPT_S)
-        if str(error).startswith("cannot copy"):
-            raise
-        raise _cannot(local, remote, str(error), "check free space there") from error
+        with suppress(DeviceError):
+            device.run(["rm", "-f", str(part)], _SCRIPT_S)
+            device.left.remove(part)
+        raise _explained(error, local, remote) from error
+    device.left.remove(part)
 
 
 def pull(device: AdbDevice, remote: PurePosixPath, local: Path) -> None:
     """Copy a file from the phone; see ``Device.pull``."""
-    part = local.with_name(f"{local.name}.{uuid.uuid4().hex[:8]}.part")
-    size, digest = _parse_sum(_script(device, _CHECK, (str(remote),), remote, local))
+    part = local.with_name(f"{local.name}.{uuid.uuid4().hex[:8]}.part")  # ours alone
+    size, digest = _parse_sum(_script(device, _CHECK, [str(remote)], remote, local))
 
     def watch() -> None:
         if part.exists() and part.stat().st_size > size:
-            raise _cannot(remote, local, "it grew while it was copied", "try again")
+            raise _cannot(remote, local, f"more than its {size} bytes come", "try again")
 
     try:
         local.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -70,25 +81,27 @@ def pull(device: AdbDevice, remote: PurePosixPath, local: Path) -> None:
         _compare(_local_sum(part), (size, digest), remote, local)
         part.replace(local)
     except OSError as error:
-        raise _cannot(remote, local, error.strerror or str(error), "check free space") from error
+        raise _cannot(remote, local, error.strerror or str(error), "check that folder") from error
+    except (ConnectionLostError, DeviceUnreachableError):
+        raise
+    except DeviceError as error:
+        raise _explained(error, remote, local) from error
     finally:
         part.unlink(missing_ok=True)
 
 
 def _script(
-    device: AdbDevice,
-    script: str,
-    arguments: tuple[str, ...],
-    source: Path | PurePosixPath,
-    target: Path | PurePosixPath,
+    device: AdbDevice, script: str, arguments: Sequence[str], source: PurePath, target: PurePath
 ) -> str:
     done = device.run(["sh", "-c", script, "sh", *arguments], _SCRIPT_S)
     if done.exit_code:
-        raise _cannot(source, target, done.stderr.strip(), "check free space and permissions there")
+        cause = done.stderr.strip()[-300:] or f"exit code {done.exit_code}"
+        raise _cannot(source, target, cause, "check free space and permissions there")
     return done.stdout
 
 
 def _local_sum(path: Path) -> tuple[int, str]:
+    """Return a file's size and SHA-256."""
     size, digest = 0, hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
@@ -98,32 +111,32 @@ def _local_sum(path: Path) -> tuple[int, str]:
 
 
 def _parse_sum(text: str) -> tuple[int, str]:
-    words = text.split(maxsplit=2)
-    if len(words) < 2 or not words[0].isdigit() or len(words[1]) != 64:
-        raise DeviceError(f"the phone's sha256sum says {text[:200]!r}, which is no checksum")
-    return int(words[0]), words[1]
+    """Read a size and a SHA-256, as ``stat`` and ``sha256sum`` print them."""
+    if (match := _SUM.match(text)) is None:
+        raise DeviceError(f"the phone gives no size and no SHA-256, but {text[:200]!r}")
+    return int(match[1]), match[2]
 
 
 def _compare(
-    got: tuple[int, str],
-    wanted: tuple[int, str],
-    source: Path | PurePosixPath,
-    target: Path | PurePosixPath,
+    got: tuple[int, str], wanted: tuple[int, str], source: PurePath, target: PurePath
 ) -> None:
     if got != wanted:
-        raise _cannot(
-            source,
-            target,
-            f"{got[0]} bytes came for {wanted[0]}, or others than were sent",
-            "somebody changes it, or the connection does; try again",
-        )
+        cause = f"{got[0]} bytes arrived for {wanted[0]}, or they differ"
+        raise _cannot(source, target, cause, "somebody writes to it, or it was damaged; try again")
 
 
 def _patience_s(size: int) -> float:
+    """Return how long a copy may take, in seconds, for a size in bytes."""
     return _COPY_S + size / _SLOWEST_BYTES_PER_S
 
 
-def _cannot(
-    source: Path | PurePosixPath, target: Path | PurePosixPath, cause: str, remedy: str
-) -> DeviceError:
+def _cannot(source: PurePath, target: PurePath, cause: str, remedy: str) -> DeviceError:
     return DeviceError(f"cannot copy {source} to {target}: {cause}; {remedy}")
+
+
+def _explained(error: DeviceError, source: PurePath, target: PurePath) -> DeviceError:
+    """Say what was to be copied, unless the error says so already."""
+    if str(error).startswith("cannot copy"):
+        return error
+    cause = str(error).removeprefix("adb: error: ")
+    return _cannot(source, target, cause, "check free space and permissions there")

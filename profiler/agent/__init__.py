@@ -1,8 +1,9 @@
 """The agent: times models on a device, next to the runtime that runs them.
 
 It is pushed as one archive and run there as ``python -m sartor_agent RUNTIME THREADS FOLDER LOCK
-HOLDER PATIENCE_S``, with the runtime's options after its name where it has any
-(``onnxruntime:optimization=extended``). It needs Python 3.9, numpy and one runtime, and nothing
+HOLDER PATIENCE_S [CORES]``, with the runtime's options after its name where it has any
+(``onnxruntime:optimization=extended``), and with the processor cores that it is to be pinned to
+(``4,5,6,7``). It needs Python 3.9, numpy and one runtime, and nothing
 else of Sartor. It holds ``LOCK`` (``lock.py``) while it lives, as an agent of ``HOLDER``, so that
 there is one agent at a time. It reads jobs from standard input and writes events to standard
 output, one JSON object a line, in the order of the jobs::
@@ -26,6 +27,10 @@ of hello, and what to do where it knows that, and ends::
 Where another agent does not end, this one says so and ends in its stead::
 
     ← {"event": "taken", "by": "process 18, an agent of process 17 on lab"}
+
+and where it cannot have the cores that it was to be pinned to::
+
+    ← {"event": "unpinned", "error": "Invalid argument; it may use [0, 1]"}
 
 Models of a job with ``evict_mb`` are timed in turns, cold, so much memory being read before each
 round; of any other job one after another, each again and again. Files are relative to ``FOLDER``. A

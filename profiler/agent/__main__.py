@@ -11,19 +11,31 @@ from pathlib import Path
 
 from .hello import hello
 from .lock import TakenError, take
+from .pinning import PinningError, pin
 
 
 def main(
-    runtime_name: str, threads: int, folder: Path, lock: str, holder: str, patience_s: float
+    runtime_name: str,
+    threads: int,
+    folder: Path,
+    lock: str,
+    holder: str,
+    patience_s: float,
+    cores: str = "",
 ) -> int:
     """Serve one host, as the only agent of the device; return the exit status."""
     emit = _claim_stdout()
     try:
+        # Before anything is imported that starts threads, or counts cores.
+        pin(cores)
         # Before the runtime is imported, which would disturb the other agent.
         with take(lock, f"process {os.getpid()}, an agent of {holder}", patience_s):
             return _serve(emit, runtime_name, threads, folder)
     except TakenError as error:
         emit({"event": "taken", "by": error.by})
+        return 1
+    except PinningError as error:
+        emit({"event": "unpinned", "error": str(error)})
         return 1
     except BrokenPipeError:
         return 1  # the host is gone, and nobody is left to tell
@@ -65,5 +77,5 @@ def _claim_stdout() -> Callable[[dict[str, object]], None]:
 
 
 if __name__ == "__main__":
-    called, threads, folder, lock, holder, patience_s = sys.argv[1:]
-    sys.exit(main(called, int(threads), Path(folder), lock, holder, float(patience_s)))
+    called, threads, folder, lock, holder, patience_s, *cores = sys.argv[1:]
+    sys.exit(main(called, int(threads), Path(folder), lock, holder, float(patience_s), *cores))

@@ -48,6 +48,14 @@ SupernetOption = Annotated[
 ThreadsOption = Annotated[
     int, typer.Option("--threads", min=1, max=256, help="Threads that the runtime may use.")
 ]
+CoresOption = Annotated[
+    str,
+    typer.Option(
+        "--cores",
+        help="Processor cores to pin to: big, mid, little, or a list such as 4-7.",
+        show_default="wherever the system runs it",
+    ),
+]
 RuntimesOption = Annotated[
     list[str] | None,
     typer.Option(

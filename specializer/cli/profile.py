@@ -15,6 +15,7 @@ from .options import (
     DEFAULT_STORE,
     DEFAULT_SUPERNET,
     TRANSFER_NETWORKS,
+    CoresOption,
     DeviceOption,
     JsonOption,
     SeedOption,
@@ -63,6 +64,7 @@ def profile(
         ),
     ] = None,
     threads: ThreadsOption = 1,
+    cores: CoresOption = "",
     supernet: SupernetOption = DEFAULT_SUPERNET,
     rows: Annotated[
         Rows,
@@ -167,7 +169,8 @@ def profile(
         _refuse(context, *others, *further, because="--model has none")
         profile_model(
             ModelRequest(
-                model, device, runtime, python, threads, passes, tuple(shape or ()), plot, seed
+                *(model, device, runtime, python, threads, passes, tuple(shape or ()), plot, seed),
+                cores=cores,
             ),
             as_json=as_json,
         )
@@ -180,16 +183,20 @@ def profile(
     runtime = runtime or "litert"
     import numpy as np
 
-    from ...devices import find_device
+    from ...devices import find_cores, find_device
     from ...profiler import Plan, collect, find_runtime, make_plan
     from ...tables import Condition, Store
+    from ...tables.cores import cores_text
 
     found = find_runtime(runtime)
     found.check_options(options)
     found.check_dtype(dtype)
     target = find_device(device, python)
-    name = table or _default_name(device, runtime, options, dtype, estimated=bool(transfer_from))
-    condition = Condition(runtime, threads, dtype=dtype, options=options)
+    name = table or _default_name(
+        device, runtime, options, dtype, cores, estimated=bool(transfer_from)
+    )
+    pinned = cores_text(find_cores(target, cores))
+    condition = Condition(runtime, threads, dtype=dtype, options=options, cores=pinned)
     newcomer = None
     if not transfer_from:
         count = networks or DEFAULT_NETWORKS
@@ -242,12 +249,15 @@ def _refuse(context: typer.Context, *names: str, because: str) -> None:
             raise typer.BadParameter(f"--{option} has no meaning here: {because}")
 
 
-def _default_name(device: str, runtime: str, options: str, dtype: str, *, estimated: bool) -> str:
+def _default_name(
+    device: str, runtime: str, options: str, dtype: str, cores: str, *, estimated: bool
+) -> str:
     """Name a table after what may not mix in one: ``local-onnxruntime-extended``."""
     chosen = (pair.rpartition("=")[2] for pair in options.split(","))
     other = "" if dtype == "float32" else dtype
     how = "transferred" if estimated else ""
-    return "-".join(filter(None, (device, runtime, *chosen, other, how)))
+    where = f"cores{cores}" if cores[:1].isdecimal() else cores
+    return "-".join(filter(None, (device, runtime, *chosen, other, where, how)))
 
 
 def _wanted(

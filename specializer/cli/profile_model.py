@@ -36,6 +36,7 @@ class ModelRequest:
         shapes: of inputs, each NAME=1x3x224x224.
         plot: PNG file to draw to, if any.
         seed: of the order.
+        cores: to pin to, as ``--cores`` names them.
     """
 
     path: Path
@@ -47,13 +48,14 @@ class ModelRequest:
     shapes: tuple[str, ...]
     plot: Path | None
     seed: int
+    cores: str = ""
 
 
 def profile_model(request: ModelRequest, *, as_json: bool) -> None:
     """Measure a model, and print what was found."""
     import numpy as np
 
-    from ...devices import find_device
+    from ...devices import find_cores, find_device
     from ...profiler import measure_model, read_model
 
     shapes = dict(map(_shape, request.shapes))
@@ -61,7 +63,7 @@ def profile_model(request: ModelRequest, *, as_json: bool) -> None:
     if request.plot is not None:
         _check_plot(request.plot)
     model = read_model(request.path, request.runtime)
-    for warning in device.health().warnings:
+    for warning in device.health().seen_from((), gpu=False).warnings:
         note(f"{device.name} is not quiet, timings may be off: {warning}")
     with progress_bar() as bar:
         task = bar.add_task(f"profile {model.name}", total=None)
@@ -72,6 +74,7 @@ def profile_model(request: ModelRequest, *, as_json: bool) -> None:
             threads=request.threads,
             passes=request.passes,
             shapes=shapes,
+            cores=find_cores(device, request.cores),
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
     try:
@@ -92,6 +95,7 @@ def document_of(profile: ModelProfile) -> dict[str, object]:
         "runtime": profile.runtime,
         "runtime_version": profile.runtime_version,
         "threads": profile.threads,
+        "cores": profile.cores,
         "passes": profile.passes,
         "latency_ms": profile.whole.median_ms,
         "interval_ms": profile.whole.interval_ms(),

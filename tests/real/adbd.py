@@ -25,7 +25,9 @@ from .cable import Cable
 from .cache import cached
 
 _SUITE = "trixie"
-_PACKAGES = ("adbd", "libc6", "mksh", "toybox")
+_PACKAGES = ("adbd", "libc6", "mksh", "toybox", "busybox-static")
+_OF_BUSYBOX = ("dd", "tr")
+"""Phones have them in toybox; Debian's was built without."""
 _HERE = Path(__file__).parent
 _PORT = 5555
 _SHELL_USER = 2000
@@ -64,6 +66,8 @@ def phone_root(architecture: str = "amd64") -> Path:
         applets = subprocess.run(toybox, capture_output=True, text=True, check=True).stdout.split()
         for name in (*applets, "toybox"):
             (root / "system/bin" / name).symlink_to("/usr/bin/toybox")
+        for name in _OF_BUSYBOX:
+            (root / "system/bin" / name).symlink_to("/usr/bin/busybox")
         (root / "system/bin/sh").symlink_to("/usr/bin/mksh")
         (root / "usr/bin/sh").unlink(missing_ok=True)
         (root / "usr/bin/sh").symlink_to("mksh")
@@ -71,7 +75,7 @@ def phone_root(architecture: str = "amd64") -> Path:
         for name in ("passwd", "group"):
             (root / "etc" / name).write_text(_USERS[name])
 
-    return cached(f"adbd-{architecture}-3", build) / "root"
+    return cached(f"adbd-{architecture}-4", build) / "root"
 
 
 class Phone:
@@ -129,9 +133,17 @@ class Phone:
         """End all that runs there, and start it again; the data stay."""
         self._stop()
         self.cable.cut()
+        for forgotten in ("wakefulness", "fixed"):
+            (self.folder / "data" / "phone" / forgotten).unlink(missing_ok=True)
         self._start()
         self.cable.inside = self._init, _PORT
         self._await()
+
+    def empty(self) -> None:
+        """Delete all that was put on it, and forget its settings."""
+        for place in (self.path("/data/local/tmp"), self.folder / "data" / "phone"):
+            for path in place.iterdir() if place.exists() else ():
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
     def close(self) -> None:
         """End it."""
@@ -194,7 +206,7 @@ def running_phone(
         folder: an empty one for its data.
         architecture: ``amd64``, or ``arm64``, which is emulated and slow.
         space: its size, such as ``8m``, if it is to be small.
-        model: the folder below ``android`` of what it answers.
+        model: the folder of what it answers, below ``android`` or anywhere.
     """
     phone = Phone(folder, architecture, space, _HERE / "android" / model)
     try:
@@ -220,6 +232,7 @@ class AdbServer:
             "ADB_MDNS": "0",
             "ADB_MDNS_AUTO_CONNECT": "0",
             "ADB_LIBUSB": "0",
+            "ADB_LOCAL_TRANSPORT_MAX_PORT": "5553",  # looks for no emulators
         }
         self._program, self._folder = program, folder
         self.start()
