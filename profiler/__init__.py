@@ -1,7 +1,9 @@
 """Measures operators and networks on a device, and writes the models to do it with."""
 
+from .checkup import Checkup, check
 from .collect import collect
 from .dissect import ModelFile, Piece, read_model
+from .fleet import Outcome, at_once
 from .identity import identify
 from .messages import Hello, MeasureJob, Refusal, Timing
 from .model_profile import KindLatency, ModelProfile, PieceLatency
@@ -14,6 +16,7 @@ from .whole import measure_model
 __all__ = [
     "RUNTIMES",
     "AgentSession",
+    "Checkup",
     "CollectionReport",
     "Coverage",
     "Hello",
@@ -21,6 +24,7 @@ __all__ = [
     "MeasureJob",
     "ModelFile",
     "ModelProfile",
+    "Outcome",
     "Piece",
     "PieceLatency",
     "Plan",
@@ -28,6 +32,8 @@ __all__ = [
     "Refusal",
     "Runtime",
     "Timing",
+    "at_once",
+    "check",
     "collect",
     "coverage",
     "find_runtime",
