@@ -145,9 +145,9 @@ class LastingStream:
                     self._await(lambda: ledger.status is not None, _KILL_S)
             finally:
                 ledger.leaving = True
+                _open.discard(self._name)
                 self._changed.notify_all()
         self._thread.join(_GOODBYE_S)
-        _open.discard(self._name)
         if ledger.status is None:
             raise DeviceTimeoutError(f"{self._program} on {self._device.name} cannot be ended")
         return ledger.status
