@@ -40,6 +40,7 @@ from sartor.specializer.cli.output import note, print_facts, print_json
 from sartor.specializer.cost import calibration_networks, reachable_operators
 from sartor.specializer.shipped import find_spec
 from sartor.tables import Condition, SartorError, Store
+from sartor.tables.errors import MeasurementError
 
 SUPERNET = "sartor.benchmarks.simulated.small:SMALL"
 _GLANCE_S = 0.1
@@ -121,6 +122,8 @@ def profile(
     seconds = time.monotonic() - started
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     complete = _complete(store, [one.name for one in fleet], plan)
+    if not any(one.jobs for one in fleet):
+        raise MeasurementError(f"no device was given a job: {errors.read_text()[-1000:]}")
     waits = [_waits(one) for one in fleet if one.jobs]
     done_s = [one.jobs[-1][1] - started for one in fleet if one.jobs]
     return Outcome(

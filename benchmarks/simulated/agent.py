@@ -18,7 +18,6 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +67,18 @@ def main(device: str, folder: str, recording: str, pace: float, fault: str, argv
 def _serve(folder: Path, recording: Path, pace: float, fault: str, journal: Path) -> None:
     about = json.loads((recording / "about.json").read_text())
     _emit({"event": "hello", **about["hello"], "vitals": _vitals()})
+    from sartor_agent.packs import unpack
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     kept: dict[str, str] = {}
     with journal.open("a", buffering=1) as log:
         for line in sys.stdin:
             came_s, job = time.monotonic(), json.loads(line)
             if fault == "hangs":
                 time.sleep(3600)
+            for name in job["measure"]:
+                if name not in kept:
+                    unpack(folder, name)
             answer = _measured(job, folder, recording, kept)
             time.sleep(pace * answer["busy_ms"] / 1000)
             log.write(f"{came_s} {time.monotonic()} {len(job['measure'])}\n")
@@ -99,7 +104,7 @@ def _measured(
     return {
         "job": job["job"],
         "windows": windows,
-        "started_at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        "started_s": time.monotonic(),
         "busy_ms": samples_us / 1000,
         "vitals": _vitals(),
     }
