@@ -46,7 +46,8 @@ class Question:
     @property
     def script(self) -> str:
         """The script that reads everything but what other questions read."""
-        asked = [f"{{ {command}; }} | sed 's/^/:{name}:/'" for name, command in self.programs]
+        # Not every sed ends a last line that has no end.
+        asked = [f"{{ {command}; }} | sed 's/^/:{name}:/'; echo" for name, command in self.programs]
         if self.files:
             # `-H` names the file also where there is one only, and `-s` forgives those that are
             # not there; an empty pattern is in every line.
