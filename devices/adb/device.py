@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -37,6 +38,7 @@ class AdbDevice:
         serial: by which adb addresses it: as ``adb devices`` lists it, or HOST:PORT.
         root: for our files.
         python: that runs agents; phones bring none.
+        left: parts of files that may still be there because a connection broke.
     """
 
     remote = True
@@ -55,7 +57,7 @@ class AdbDevice:
         self.root = checked_root(root or ROOT)
         self.python = python or "python3"
         self.connection = Connection(client or AdbClient(), name, serial)
-        self.left: list[PurePosixPath] = []
+        self.left: deque[PurePosixPath] = deque()
 
     def run(self, argv: Sequence[str], timeout_s: float) -> Completed:
         """Run a program to its end; see ``Device.run``.

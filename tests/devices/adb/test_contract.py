@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from sartor.devices import Device
 from sartor.devices.adb import AdbDevice
 
-from ...real.adbd import Phone
+from ...real.adbd import AdbServer, Phone, running_phone, why_no_phone
 from ...real.fault_adbd import FaultPhone, Faults
 from ..contract import DeviceContract
 
@@ -28,3 +28,25 @@ class TestSmallAdbd(DeviceContract):
     @pytest.fixture
     def device(self, faulty: Callable[[Faults], tuple[FaultPhone, AdbDevice]]) -> Device:
         return faulty(Faults())[1]
+
+
+@pytest.fixture(scope="module")
+def arm_phone(adb_server: AdbServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Phone]:
+    if reason := why_no_phone("arm64"):
+        pytest.skip(reason)
+    with running_phone(tmp_path_factory.mktemp("arm"), "arm64") as phone:
+        yield phone
+
+
+@pytest.mark.slow
+class TestArmPhone(DeviceContract):
+    """Debian's adbd for ARM, emulated: right for behaviour, never for speed."""
+
+    has_python = False
+
+    @pytest.fixture
+    def device(self, arm_phone: Phone) -> Device:
+        arm_phone.empty()
+        device = AdbDevice("arm", arm_phone.serial)
+        assert device.run(["uname", "-m"], timeout_s=30).stdout == "aarch64\n"
+        return device

@@ -223,7 +223,8 @@ def test_a_phone_that_gives_no_sums_is_not_believed() -> None:
 
 def test_a_copy_is_cut_in_the_service_itself(faulty: Maker, big: Path, tmp_path: Path) -> None:
     for fault in ("cut_at", "cut_after"):
-        phone, device = faulty(Faults(**{fault: re.compile("sync")}))
+        phone, device = faulty(Faults())
+        setattr(phone.faults, fault, re.compile("sync"))
         with pytest.raises(ConnectionLostError, match="broke while a file was copied"):
             device.push(big, device.root / "file")
         device.push(big, device.root / "file")
