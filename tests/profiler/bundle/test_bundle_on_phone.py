@@ -82,6 +82,17 @@ def test_models_are_timed_on_a_phone_without_an_agent(
 
 
 @pytest.mark.slow
+def test_onnx_runtime_measures_on_a_phone_too(handset: AdbDevice) -> None:
+    put_bundle(handset, built_bundle(runtime="onnxruntime"))
+    runtime = find_runtime("onnxruntime")
+    with AgentSession(with_prepared(handset, "onnxruntime"), runtime) as session:
+        assert session.hello.runtime_version == "onnxruntime 1.32.0"
+        names = session.place([runtime.write(graph(3))])
+        ((timing,),) = session.measure([MeasureJob(names)])
+    assert isinstance(timing, Timing)
+
+
+@pytest.mark.slow
 def test_the_bundle_for_arm_measures(tmp_path: Path) -> None:
     bundle = built_bundle("aarch64")
     folder = tmp_path / "board"
