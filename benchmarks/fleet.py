@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -57,7 +56,7 @@ class Outcome:
         seconds: from the start of the host's process to its end.
         host_mb: the largest memory of the host's process, in megabytes (10⁶ bytes).
         host_threads: the most that it had.
-        host_cpu_s: that it computed.
+        host_cpu_s: that it computed, without the devices.
         first_done_s: when the first device had answered its last job.
         last_done_s: when the last had.
         longest_wait_s: that any device was without a job between two.
@@ -114,13 +113,11 @@ def profile(
     started = time.monotonic()
     with errors.open("w") as said, (folder / "report.json").open("w") as report:
         host = subprocess.Popen(command, stdout=report, stderr=said)
-        most_kb, most_threads = 0, 0
+        seen = _Seen()
         while host.poll() is None:
-            kb, threads = _look_at(host.pid)
-            most_kb, most_threads = max(most_kb, kb), max(most_threads, threads)
+            seen.look(host.pid)
             time.sleep(_GLANCE_S)
     seconds = time.monotonic() - started
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     complete = _complete(store, [one.name for one in fleet], plan)
     if not any(one.jobs for one in fleet):
         raise MeasurementError(f"no device was given a job: {errors.read_text()[-1000:]}")
@@ -131,9 +128,9 @@ def profile(
         complete=complete,
         windows=complete * plan.windows,
         seconds=seconds,
-        host_mb=most_kb * 1024 / 1e6,
-        host_threads=most_threads,
-        host_cpu_s=usage.ru_utime + usage.ru_stime,
+        host_mb=seen.most_bytes / 1e6,
+        host_threads=seen.most_threads,
+        host_cpu_s=seen.cpu_s,
         first_done_s=min(done_s),
         last_done_s=max(done_s),
         longest_wait_s=max(longest for longest, _ in waits),
@@ -144,14 +141,26 @@ def profile(
     )
 
 
-def _look_at(pid: int) -> tuple[int, int]:
-    """Return the largest memory that a process has had, in kilobytes, and its threads."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0, 0
-    found = dict(line.split(":", 1) for line in lines if ":" in line)
-    return int(found.get("VmHWM", "0 kB").split()[0]), int(found.get("Threads", "0"))
+@dataclass(slots=True)
+class _Seen:
+    """What was seen of a process."""
+
+    most_bytes: int = 0
+    most_threads: int = 0
+    cpu_s: float = 0.0
+
+    def look(self, pid: int) -> None:
+        """Look at it, without its children."""
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+            ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        except OSError:
+            return  # it has just ended
+        found = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+        most_kb = int(found.get("VmHWM", "0 kB").split()[0])
+        self.most_bytes = max(self.most_bytes, 1024 * most_kb)
+        self.most_threads = max(self.most_threads, int(found.get("Threads", "0")))
+        self.cpu_s = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 def _complete(store: str, names: Sequence[str], plan: Plan) -> int:
@@ -181,7 +190,8 @@ def _print(outcome: Outcome) -> None:
             "complete": f"{outcome.complete} of {outcome.devices}",
             "time": f"{outcome.seconds:.0f} s; the first device had ended after "
             f"{outcome.first_done_s:.0f} s, the last after {outcome.last_done_s:.0f} s",
-            "host": f"{outcome.host_mb:.0f} MB at most, {outcome.host_threads} threads",
+            "host": f"{outcome.host_mb:.0f} MB at most, {outcome.host_threads} threads, "
+            f"{outcome.host_cpu_s:.0f} s of one processor",
             "longest wait": f"{outcome.longest_wait_s:.1f} s of any device for its next job, "
             f"{outcome.median_wait_s:.1f} s in the median",
             "devices busy": f"{outcome.busy_share:.0%} of the time in the median, "
