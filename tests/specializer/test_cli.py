@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from PIL import Image
 
 from sartor.devices import find_device
 from sartor.profiler.reservation import reserved
+from sartor.specializer.shipped import ACCURACY, part_of
 from sartor.specializer.specialization import load_specialization
 
 from .chain import BUDGET_MS, LABELS, SPEC, Chain, sartor
@@ -195,6 +197,8 @@ def test_specialize(chain: Chain) -> None:
     assert choice["latency"]["low_ms"] <= choice["latency"]["latency_ms"]
     assert choice["latency"]["latency_ms"] <= choice["latency"]["high_ms"] <= BUDGET_MS
     assert choice["accuracy"]["measured"] is None
+    predictor = part_of(chain.supernet, ACCURACY).read_bytes()
+    assert choice["accuracy"]["predictor_sha256"] == hashlib.sha256(predictor).hexdigest()
     assert choice["recalibrated_with"] == "synthetic images"
     front = np.array(choice["search"]["front"])
     assert np.all(np.diff(front, axis=0) > 0)
