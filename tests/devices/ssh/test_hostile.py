@@ -248,6 +248,7 @@ def test_a_file_that_does_not_match_its_checksum_is_refused(
     assert not list(tmp_path.glob("got*"))
 
 
+@pytest.mark.slow
 class TestSilence:
     """A peer that says nothing is noticed; here in 2 s, so that the tests need not wait for 8."""
 
