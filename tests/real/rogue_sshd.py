@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import paramiko
-from paramiko.common import cMSG_CHANNEL_DATA
+from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED, cMSG_CHANNEL_DATA
 
 from .sshd import make_key
 
@@ -83,10 +83,10 @@ class _Server(paramiko.ServerInterface):
         return "publickey"
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        return paramiko.AUTH_SUCCESSFUL
+        return AUTH_SUCCESSFUL
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        return paramiko.OPEN_SUCCEEDED
+        return OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         return self._on_program(channel, command.decode())
@@ -131,10 +131,11 @@ def start_of(command: str) -> tuple[str, str]:
 def flood(channel: paramiko.Channel) -> None:
     """Send without end, whatever the client allows."""
     block = bytes(30_000)
+    transport = channel.get_transport()
     with suppress(OSError, EOFError, paramiko.SSHException):
-        while channel.transport.is_active():
+        while transport.is_active():
             message = paramiko.Message()
             message.add_byte(cMSG_CHANNEL_DATA)
             message.add_int(channel.remote_chanid)
             message.add_string(block)
-            channel.transport.packetizer.send_message(message)
+            transport.packetizer.send_message(message)
