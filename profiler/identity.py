@@ -8,8 +8,10 @@ from importlib import metadata
 from ..devices.device import Device
 from ..tables.cores import cores_text
 from ..tables.provenance import Condition, Provenance
+from .archive import agent_sha256
+from .provision.using import prepared_in_use
+from .runner import make_runner
 from .runtimes import find_runtime
-from .session import AgentSession
 
 
 def identify(device: Device, condition: Condition) -> Provenance:
@@ -23,13 +25,13 @@ def identify(device: Device, condition: Condition) -> Provenance:
     runtime = find_runtime(condition.runtime)
     runtime.check_options(condition.options)
     runtime.check_dtype(condition.dtype)
-    with AgentSession(
+    with make_runner(
         device, runtime, condition.threads, condition.options, condition.pinned
     ) as session:
         hello = session.hello
     return Provenance(
         device=device.name,
-        facts=_with_affinity(device.facts().pairs, hello.affinity),
+        facts=_facts(device, condition.runtime, hello.affinity),
         condition=condition,
         runtime_version=hello.runtime_version,
         runtime_sha256=hello.runtime_sha256,
@@ -40,11 +42,13 @@ def identify(device: Device, condition: Condition) -> Provenance:
     )
 
 
-def _with_affinity(
-    facts: tuple[tuple[str, str], ...], affinity: tuple[int, ...]
-) -> tuple[tuple[str, str], ...]:
-    """Add which cores the agent said that it may use."""
-    return tuple(sorted((dict(facts) | {"affinity": cores_text(affinity)}).items()))
+def _facts(device: Device, runtime: str, affinity: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
+    """Return what a device is, what of ours runs there, and on which cores, by name."""
+    prepared = prepared_in_use(device, runtime)
+    found = {"affinity": cores_text(affinity)} | dict(prepared.pairs if prepared else ())
+    if not find_runtime(runtime).native:
+        found["agent_sha256"] = agent_sha256()
+    return tuple(sorted((dict(device.facts().pairs) | found).items()))
 
 
 def _sartor_version() -> str:

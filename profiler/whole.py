@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from ..devices.device import Device
+from ..devices.patient import patient
 from ..tables.cores import cores_text
 from ..tables.errors import (
     AgentError,
@@ -27,7 +28,7 @@ from .messages import MeasureJob, Refusal
 from .model_profile import ModelProfile, PieceLatency
 from .reference import reference_graph
 from .reservation import reserved
-from .session import AgentSession
+from .runner import make_runner
 
 _WHOLE = "the whole"
 
@@ -42,6 +43,7 @@ def measure_model(
     shapes: Mapping[str, tuple[int, ...]] = MappingProxyType({}),
     cores: tuple[int, ...] = (),
     progress: Callable[[int, int], None] = lambda _done, _of: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> ModelProfile:
     """Time a model as a whole and cut into pieces, all in turns.
 
@@ -54,6 +56,7 @@ def measure_model(
         shapes: of inputs that an ONNX model leaves open, by name, batch included.
         cores: that it is pinned to; none to leave the choice to the system.
         progress: told how many windows were taken, and of how many.
+        tell: is called when the connection to the device breaks, and when there is one again.
 
     Raises:
         ModelFileError: the model does not run as it is, or cannot be cut.
@@ -65,7 +68,8 @@ def measure_model(
         DeviceError: the device is gone.
     """
     started = time.monotonic()
-    with reserved(device):
+    device = patient(device, tell=tell)
+    with reserved(device, native=model.runtime.native):
         health_before = device.health().seen_from(cores, gpu=False)
         with _named(model):
             content, cut = _opened(model, shapes)
@@ -171,9 +175,9 @@ def _try_out(
     device: Device, model: ModelFile, content: bytes, threads: int, cores: tuple[int, ...]
 ) -> str:
     """Make sure that the device runs a model at all; return the runtime's version."""
-    with AgentSession(device, model.runtime, threads, cores=cores) as session:
+    with make_runner(device, model.runtime, threads, cores=cores) as session:
         try:
-            ((answer,),) = session.measure([MeasureJob((session.place(content),), 0, 0)])
+            ((answer,),) = session.measure([MeasureJob(session.place([content]), 0, 0)])
         except (AgentError, DeviceTimeoutError) as error:
             raise ModelFileError(f"running it fails: {error}") from error
         if isinstance(answer, Refusal):

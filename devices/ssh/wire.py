@@ -87,7 +87,8 @@ class Wire:
     def close(self) -> None:
         """Close the carrier."""
         self._closed = True
-        self._carrier.close()
+        with suppress(EOFError, OSError, SSHException):  # a channel says goodbye over its own wire
+            self._carrier.close()
 
 
 class BoundedPacketizer(Packetizer):
@@ -109,7 +110,8 @@ class BoundedPacketizer(Packetizer):
 
     def forget(self, number: int) -> None:
         """Note no more of a channel that we have closed, and take nothing from it."""
-        if self.channels.pop(number, None) is not None:
+        channel = self.channels.pop(number, None)
+        if channel is not None and not channel.closed:
             self.forgotten.add(number)
         self.signals.pop(number, None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -12,6 +13,9 @@ from pathlib import Path
 from .hello import hello
 from .lock import TakenError, take
 from .pinning import PinningError, pin
+
+_SESSION = re.compile("[0-9a-f]{12}")
+"""Names of agents' folders; whatever else lies there is not ours."""
 
 
 def main(
@@ -30,6 +34,7 @@ def main(
         pin(cores)
         # Before the runtime is imported, which would disturb the other agent.
         with take(lock, f"process {os.getpid()}, an agent of {holder}", patience_s):
+            _make_alone(folder)
             return _serve(emit, runtime_name, threads, folder)
     except TakenError as error:
         emit({"event": "taken", "by": error.by})
@@ -39,8 +44,19 @@ def main(
         return 1
     except BrokenPipeError:
         return 1  # the host is gone, and nobody is left to tell
+    except OSError as error:
+        emit({"event": "failed", "error": str(error.strerror)})
+        return 1
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_alone(folder: Path) -> None:
+    """Make our folder, and remove those of agents that were killed: we are the only one alive."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for other in folder.parent.iterdir():
+        if other != folder and _SESSION.fullmatch(other.name):
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _serve(

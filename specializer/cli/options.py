@@ -37,6 +37,15 @@ StoreOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option("--device", help="Device, as listed by `sartor devices`.")
 ]
+InventoryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--inventory",
+        envvar="SARTOR_DEVICES",
+        help="File that lists your devices.",
+        show_default="in your folder of settings",
+    ),
+]
 SupernetOption = Annotated[
     str,
     typer.Option(

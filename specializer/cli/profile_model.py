@@ -29,6 +29,7 @@ class ModelRequest:
     Attributes:
         path: to the model.
         device: name.
+        inventory: file of the inventory, if not the usual one.
         runtime: name; None for the one that runs files of this name.
         python: the interpreter that has it on the device; empty for the device's own.
         threads: that the runtime may use.
@@ -41,6 +42,7 @@ class ModelRequest:
 
     path: Path
     device: str
+    inventory: Path | None
     runtime: str | None
     python: str
     threads: int
@@ -57,13 +59,16 @@ def profile_model(request: ModelRequest, *, as_json: bool) -> None:
 
     from ...devices import find_cores, find_device
     from ...profiler import measure_model, read_model
+    from ...profiler.provision import with_prepared
 
     shapes = dict(map(_shape, request.shapes))
-    device = find_device(request.device, request.python)
+    device = find_device(request.device, request.python, request.inventory)
     if request.plot is not None:
         _check_plot(request.plot)
     model = read_model(request.path, request.runtime)
-    for warning in device.health().warnings:
+    if not request.python:
+        device = with_prepared(device, model.runtime.name)
+    for warning in device.health().seen_from((), gpu=False).warnings:
         note(f"{device.name} is not quiet, timings may be off: {warning}")
     with progress_bar() as bar:
         task = bar.add_task(f"profile {model.name}", total=None)
