@@ -41,6 +41,7 @@ class TablesRequest:
         cores: to pin to, as ``--cores`` names them.
         options: of the runtime.
         dtype: of everything.
+        batch: samples in one inference.
         python: the interpreter that has the runtime; empty for each device's own.
         table: name of the tables, with ``{device}`` in it where there are several.
         supernet: name or path.
@@ -61,6 +62,7 @@ class TablesRequest:
     cores: str
     options: str
     dtype: str
+    batch: int
     python: str
     table: str | None
     supernet: str
@@ -80,8 +82,9 @@ class TablesRequest:
         chosen = (pair.rpartition("=")[2] for pair in self.options.split(","))
         other = "" if self.dtype == "float32" else self.dtype
         how = "transferred" if self.transfer_from else ""
+        many = "" if self.batch == 1 else f"batch{self.batch}"
         where = f"cores{self.cores}" if self.cores[:1].isdecimal() else self.cores
-        return "-".join(filter(None, (device, self.runtime, *chosen, other, where, how)))
+        return "-".join(filter(None, (device, self.runtime, *chosen, other, many, where, how)))
 
 
 def profile_tables(request: TablesRequest, where: str, *, as_json: bool) -> None:
@@ -157,7 +160,12 @@ class _Work:
             self.table,
             self.plan,
             Condition(
-                asked.runtime, asked.threads, dtype=asked.dtype, options=asked.options, cores=pinned
+                asked.runtime,
+                asked.threads,
+                asked.batch,
+                asked.dtype,
+                options=asked.options,
+                cores=pinned,
             ),
             np.random.default_rng(asked.seed),
             progress,

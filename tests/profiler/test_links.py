@@ -242,9 +242,7 @@ def test_models_that_find_no_room_when_they_are_unpacked_are_not_blamed(
     try:
         with AgentSession(far, find_runtime("litert")) as agent:
             models = agent.place([bytes(1_000_000)] * 3)
-            with pytest.raises(
-                DeviceError, match=r"far has no room .*No space left"
-            ):
+            with pytest.raises(DeviceError, match=r"far has no room .*No space left"):
                 next(agent.measure([MeasureJob(models)]))
     finally:
         subprocess.run(["umount", "-l", far.root], check=True)

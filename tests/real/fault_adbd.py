@@ -18,6 +18,7 @@ import stat
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -57,6 +58,8 @@ class Faults:
         garbage: it answers with bytes that are no messages.
         cut_at: the first service that matches ends the connection instead of being started.
         cut_after: the first service that matches does so after its first answer.
+        garbage_at: the first service that matches answers with bytes of no meaning.
+        pause_s: before each of its answers within a service.
         full: it takes no more files.
     """
 
@@ -68,6 +71,8 @@ class Faults:
     garbage: bool = False
     cut_at: re.Pattern[str] | None = None
     cut_after: re.Pattern[str] | None = None
+    garbage_at: re.Pattern[str] | None = None
+    pause_s: float = 0
     full: bool = False
 
 
@@ -207,12 +212,16 @@ class _Host:
         if faults.cut_after and faults.cut_after.search(service):
             faults.cut_after = None
             channel.cut_after_answer = True
+        channel.pause_s = faults.pause_s
         self._channels[channel.ours] = channel
         serve: Callable[[_Channel, str], None] | None = {
             "shell": self._shell,
             "exec": self._shell,
             "sync": self._sync,
         }.get(re.split("[:,]", service)[0])
+        if faults.garbage_at and faults.garbage_at.search(service):
+            faults.garbage_at = None
+            serve = self._babble
         if serve is None:
             self.wire.send(CLSE, 0, theirs)
             return
@@ -235,6 +244,11 @@ class _Host:
             channel.incoming.put(data)
         elif command == CLSE:
             channel.end()
+
+    @staticmethod
+    def _babble(channel: _Channel, service: str) -> None:
+        for _ in range(10):
+            channel.send(secrets.token_bytes(1000))
 
     def _shell(self, channel: _Channel, service: str) -> None:
         options, _, command = service.partition(":")
@@ -319,6 +333,7 @@ class _Channel:
         self.ready = threading.Semaphore(1)
         self.hang_up: Callable[[], None] = lambda: None
         self.cut_after_answer = False
+        self.pause_s = 0.0
         self._wire = wire
         self._unread = b""
         self._sending = threading.Lock()
@@ -329,6 +344,7 @@ class _Channel:
         with self._sending:
             for start in range(0, len(data), MOST_BYTES):
                 self.ready.acquire()
+                time.sleep(self.pause_s)
                 if not self._open:
                     raise GoneError
                 self._wire.send(WRTE, self.ours, self.theirs, data[start : start + MOST_BYTES])
