@@ -159,7 +159,7 @@ def latencies_ms(files: Files, passes: int, rounds: int, threads: int) -> dict[s
     for _ in range(passes):
         with AgentSession(find_device("local"), find_runtime("litert"), threads) as session:
             jobs = {
-                maker: MeasureJob((session.place(content),), WINDOW_MS, keep=True)
+                maker: MeasureJob(session.place([content]), WINDOW_MS, keep=True)
                 for maker, content in files.items()
             }
             order = [maker for _ in range(rounds) for maker in rng.permutation(list(files))]

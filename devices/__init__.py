@@ -2,7 +2,7 @@
 
 from .device import Completed, Device, Stream
 from .entry import Entry
-from .facts import DeviceFacts
+from .facts import DeviceFacts, find_cores
 from .find import find_device, make_device
 from .health import Health
 from .inventory import Inventory, read_inventory
@@ -17,6 +17,7 @@ __all__ = [
     "Inventory",
     "LocalDevice",
     "Stream",
+    "find_cores",
     "find_device",
     "make_device",
     "read_inventory",

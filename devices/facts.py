@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..tables.errors import CommandFailedError, DeviceError
-from .files import read_files
+from .kinds import KINDS
+from .kinds.linux import ABOUT
+from .kinds.linux import read_facts as read_linux
+from .question import Answer, Question, ask
+from .texts import clean, whole
+from .topology import Cluster, choose_cores, read_clusters
 
 if TYPE_CHECKING:
     from .device import Device
 
-_FILES = (
-    "/proc/cpuinfo",
-    "/proc/meminfo",
-    "/etc/os-release",
-    "/proc/device-tree/model",
-    "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
-)
 _RUNTIMES = ("ai-edge-litert", "onnxruntime", "onnxruntime-gpu", "tflite-runtime", "torch")
 _DISTRIBUTIONS = ("numpy", *_RUNTIMES)
 _ASK_PYTHON = f"""
@@ -33,7 +31,7 @@ for name in {_DISTRIBUTIONS!r}:
         pass
 print(json.dumps(found))
 """
-_TIMEOUT_S = 60
+_NAMED = ("architecture", "cores", "cpu_model", "governor", "kernel", "memory_mb", "system")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +39,18 @@ class DeviceFacts:
     """What a device is.
 
     Attributes:
-        cpu_model: as the kernel names it.
+        cpu_model: as the kernel names it; of a phone, its model and chip.
         cores: logical ones that the kernel sees.
         governor: of the cores' frequency, ``unknown`` where the kernel offers none.
         memory_mb: in all, in megabytes (10⁶ bytes).
         system: the distribution and its version.
         kernel: name and release.
         architecture: such as ``x86_64`` or ``aarch64``.
-        distributions: (name, version) of Python and of the packages that matter here, sorted.
+        distributions: (name, version) of Python and of the packages that matter here, sorted; none
+            where there is no Python, as on phones.
+        kinds: of devices that it is, besides a Linux: ``android``, ``raspberry_pi``, ``nvidia``.
+        special: (name, value) of what only such devices have, sorted.
+        clusters: of its cores, the slowest first.
     """
 
     cpu_model: str
@@ -59,96 +61,74 @@ class DeviceFacts:
     kernel: str
     architecture: str
     distributions: tuple[tuple[str, str], ...]
+    kinds: tuple[str, ...] = ()
+    special: tuple[tuple[str, str], ...] = ()
+    clusters: tuple[Cluster, ...] = ()
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """All facts as (name, value), sorted by name, for the provenance of a table."""
-        own = {
-            "architecture": self.architecture,
-            "cores": str(self.cores),
-            "cpu_model": self.cpu_model,
-            "governor": self.governor,
-            "kernel": self.kernel,
-            "memory_mb": str(self.memory_mb),
-            "system": self.system,
-        }
-        return tuple(sorted((own | dict(self.distributions)).items()))
+        own = {name: str(getattr(self, name)) for name in _NAMED}
+        if len(self.clusters) > 1:
+            own["clusters"] = "; ".join(map(str, self.clusters))
+        return tuple(sorted((own | dict(self.special) | dict(self.distributions)).items()))
 
 
 def read_facts(device: Device) -> DeviceFacts:
-    """Ask a device what it is; DeviceError when it does not say."""
-    files = read_files(device, _FILES)
-    uname = device.run(["uname", "-srm"], _TIMEOUT_S)
-    words = uname.stdout.split()
-    if len(words) != 3:
-        raise DeviceError(f"{device.name} does not know its kernel: {uname.stderr.strip()}")
-    python = device.run([device.python, "-c", _ASK_PYTHON], _TIMEOUT_S)
-    if python.exit_code:
-        raise CommandFailedError(
-            f"{device.python} on {device.name} does not work: {python.stderr.strip()}"
-        )
-    cpuinfo = files.get("/proc/cpuinfo", "")
+    """Ask a device what it is, in one round trip; DeviceError when it does not say."""
+    python = f"{shlex.quote(device.python)} -c {shlex.quote(_ASK_PYTHON)}"
+    about = (kind.about for kind in KINDS)
+    return parse_facts(ask(device, ABOUT, Question(programs=(("python", python),)), *about))
+
+
+def find_cores(device: Device, text: str) -> tuple[int, ...]:
+    """Return the cores of a device that a user means by ``big``, ``mid``, ``little`` or a list.
+
+    Args:
+        device: to ask, unless the text is empty.
+        text: as ``--cores`` has it; empty for no cores in particular, which gives none.
+
+    Raises:
+        CoresError: the device has no such cores.
+        FormatError: the text is neither.
+        DeviceError: the device is gone.
+    """
+    if not text:
+        return ()
+    facts = read_facts(device)
+    return choose_cores(device.name, facts.clusters, facts.cores, text)
+
+
+def parse_facts(answer: Answer) -> DeviceFacts:
+    """Make facts of what a device said; whatever makes no sense is ``unknown`` or left out."""
+    found = dict(read_linux(answer))
+    kinds = []
+    for kind in KINDS:
+        if special := kind.facts(answer):
+            kinds.append(kind.name)
+            found |= special
     return DeviceFacts(
-        cpu_model=parse_cpu_model(cpuinfo, files.get("/proc/device-tree/model", "")),
-        cores=count_cores(cpuinfo),
-        governor=parse_governor(files),
-        memory_mb=parse_meminfo(files.get("/proc/meminfo", ""))["MemTotal"],
-        system=parse_os_release(files.get("/etc/os-release", "")),
-        kernel=f"{words[0]} {words[1]}",
-        architecture=words[2],
-        distributions=tuple(sorted(json.loads(python.stdout).items())),
+        cpu_model=found["cpu_model"],
+        cores=whole(found["cores"]) or 0,
+        governor=found["governor"],
+        memory_mb=whole(found["memory_mb"]) or 0,
+        system=found["system"],
+        kernel=found["kernel"],
+        architecture=found["architecture"],
+        distributions=_distributions(answer.get("python", "")),
+        kinds=tuple(kinds),
+        special=tuple(sorted((name, found[name]) for name in found.keys() - set(_NAMED))),
+        clusters=read_clusters(answer),
     )
 
 
-def parse_cpu_model(cpuinfo: str, device_tree: str = "") -> str:
-    """Name the processor.
-
-    Args:
-        cpuinfo: the text of ``/proc/cpuinfo``.
-        device_tree: the text of ``/proc/device-tree/model``, which names a board; ARM kernels
-            name a processor only by numbers.
-    """
-    fields = _colon_pairs(cpuinfo)
-    if model := fields.get("model name"):
-        return model
-    board = device_tree.strip("\0\n ") or fields.get("Model") or fields.get("Hardware")
-    part = f"CPU {fields.get('CPU implementer', '?')}/{fields.get('CPU part', '?')}"
-    return f"{board} ({part})" if board else part
-
-
-def count_cores(cpuinfo: str) -> int:
-    """Count the logical cores in the text of ``/proc/cpuinfo``."""
-    return sum(line.startswith("processor") for line in cpuinfo.splitlines())
-
-
-def parse_meminfo(meminfo: str) -> dict[str, int]:
-    """Read ``/proc/meminfo``: megabytes (10⁶ bytes) by name; no total counts as 0."""
-    sizes = {"MemTotal": 0}
-    for name, value in _colon_pairs(meminfo).items():
-        number, _, unit = value.partition(" ")
-        if unit == "kB":
-            sizes[name] = int(number) * 1024 // 1_000_000
-    return sizes
-
-
-def parse_os_release(text: str) -> str:
-    """Name the distribution by the text of ``/etc/os-release``."""
-    pairs = (line.partition("=") for line in text.splitlines())
-    fields = {name: value.strip("\"'") for name, _, value in pairs}
-    return fields.get("PRETTY_NAME") or fields.get("NAME") or "unknown"
-
-
-def parse_governor(files: Mapping[str, str]) -> str:
-    """Name the frequency governors of all cores, each once; ``unknown`` without any."""
-    names = {text.strip() for path, text in files.items() if path.endswith("/scaling_governor")}
-    return ",".join(sorted(names)) or "unknown"
-
-
-def _colon_pairs(text: str) -> dict[str, str]:
-    """Read lines of the form ``NAME : VALUE``; the first of a name counts."""
-    fields: dict[str, str] = {}
-    for line in text.splitlines():
-        name, colon, value = line.partition(":")
-        if colon:
-            fields.setdefault(name.strip(), value.strip())
-    return fields
+def _distributions(said: str) -> tuple[tuple[str, str], ...]:
+    """Read what Python knows; nothing where there is none."""
+    try:
+        found = json.loads(said)
+    except (ValueError, RecursionError):
+        return ()
+    if not isinstance(found, Mapping):
+        return ()
+    known = (name for name in ("python", *_DISTRIBUTIONS) if isinstance(found.get(name), str))
+    return tuple(sorted((name, clean(found[name])) for name in known))

@@ -1,7 +1,9 @@
 """Measures operators and networks on a device, and writes the models to do it with."""
 
+from .checkup import Checkup, check
 from .collect import collect
 from .dissect import ModelFile, Piece, read_model
+from .fleet import Outcome, at_once
 from .identity import identify
 from .messages import Hello, MeasureJob, Refusal, Timing
 from .model_profile import KindLatency, ModelProfile, PieceLatency
@@ -10,10 +12,12 @@ from .progress import CollectionReport, Progress
 from .runtimes import RUNTIMES, Runtime, find_runtime
 from .session import AgentSession
 from .whole import measure_model
+from .written import WrittenModels
 
 __all__ = [
     "RUNTIMES",
     "AgentSession",
+    "Checkup",
     "CollectionReport",
     "Coverage",
     "Hello",
@@ -21,6 +25,7 @@ __all__ = [
     "MeasureJob",
     "ModelFile",
     "ModelProfile",
+    "Outcome",
     "Piece",
     "PieceLatency",
     "Plan",
@@ -28,6 +33,9 @@ __all__ = [
     "Refusal",
     "Runtime",
     "Timing",
+    "WrittenModels",
+    "at_once",
+    "check",
     "collect",
     "coverage",
     "find_runtime",

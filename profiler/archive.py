@@ -2,59 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import tempfile
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
+from ..devices.archive import Archive, temporary_file
 from ..devices.device import Device
-from ..tables.errors import OutputError
+from ..tables.errors import AgentError
+
+__all__ = ["AGENT", "AGENT_PACKAGE", "agent_sha256", "temporary_file", "with_archive"]
+
+Result = TypeVar("Result")
 
 AGENT_PACKAGE = "sartor_agent"
 
-_COMMAND_TIMEOUT_S = 30
+AGENT = Archive(AGENT_PACKAGE, Path(__file__).parent / "agent")
 
 
-@cache
-def agent_archive() -> bytes:
-    """Pack the agent's folder as a zip file that Python imports from; always the same bytes."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted((Path(__file__).parent / "agent").glob("*.py")):
-            # ZipInfo's default date is 1980, whenever the file was last touched.
-            archive.writestr(zipfile.ZipInfo(f"{AGENT_PACKAGE}/{path.name}"), path.read_bytes())
-    return content.getvalue()
+def agent_sha256() -> str:
+    """Return the hash of the agent's archive, in hexadecimal digits."""
+    return AGENT.digest
 
 
-def push_archive(device: Device) -> str:
-    """Put the agent's archive on a device unless it is there, whole; return its path."""
-    digest = hashlib.sha256(agent_archive()).hexdigest()
-    path = device.root / f"agent-{digest[:12]}.zip"
-    there = device.run(["sha256sum", str(path)], _COMMAND_TIMEOUT_S)
-    if there.stdout.split()[:1] != [digest]:
-        with temporary_file(agent_archive()) as local:
-            device.push(local, path)
-    return str(path)
+def with_archive(device: Device, act: Callable[[], Result]) -> Result:
+    """Do what runs an agent, and put the archive on the device if it fails for want of it.
 
+    To try first is one round trip less than to ask first, wherever the archive is there already.
 
-@contextmanager
-def temporary_file(content: bytes = b"") -> Iterator[Path]:
-    """Give a file on this host that is gone afterwards.
-
-    Raises:
-        OutputError: there is no space for it.
+    Args:
+        device: that the archive is to be on.
+        act: runs an agent, and raises AgentError when that says nothing.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="sartor-") as folder:
-            path = Path(folder) / "content"
-            path.write_bytes(content)
-            yield path
-    except OSError as error:
-        raise OutputError(
-            f"cannot write a temporary file on this host: {error.strerror}; "
-            "free some space, or set TMPDIR to a folder that has some"
-        ) from error
+        return act()
+    except AgentError as error:
+        if not AGENT.is_on(device):
+            AGENT.push(device)
+        elif AGENT_PACKAGE not in str(error):  # or another process has just put it there
+            raise
+    return act()

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..devices.device import Device
 from ..devices.health import Health
+from ..devices.patient import patient
 from ..tables.errors import FormatError
 from ..tables.health import BatchHealth
 from ..tables.measurement import Window
@@ -26,8 +27,9 @@ from .plan import Plan, Target, coverage
 from .progress import CollectionReport, Progress
 from .quiet import wait_until_quiet
 from .reference import reference_graph
-from .reservation import reserved
+from .reservation import leased, reserved
 from .runtimes import Runtime, find_runtime
+from .written import WrittenModels
 
 if TYPE_CHECKING:
     from ..tables.store import Store
@@ -44,6 +46,7 @@ def collect(
     *,
     patience_s: float | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    models: WrittenModels | None = None,
 ) -> CollectionReport:
     """Measure whatever of a plan a table does not hold yet.
 
@@ -56,6 +59,7 @@ def collect(
     pass, so this process and the agent may be killed at any moment: a rerun measures only what is
     missing. A subject that the runtime refuses, or that kills two agents, is given up with a reason
     in the store; a rerun tries it once more. The device is kept for this process alone meanwhile.
+    A connection to the device that breaks costs nothing but time (``devices.patient``).
     With every batch the store learns how the device was; one that was disturbed is measured again,
     unless ``patience_s`` is None.
 
@@ -71,15 +75,20 @@ def collect(
             every pass and after several disturbed batches for one that is too hot or too busy; None
             not to wait for others, and to measure whatever it is like.
         tell: is called with what is being waited for.
+        models: shared with other collections by the same plan that run at once.
 
     Raises:
         FormatError: plan and condition are of different data types, or the runtime cannot run so.
-        DeviceBusyError: another process is timing on the device.
+        CoresError: the device does not let agents have the cores of the condition.
+        DeviceBusyError: another process is timing on the device, be it for another store, or from
+            another host that shares this one.
         DeviceDisturbedError: the device did not become quiet.
         StoreBusyError: another collector is filling the table.
         StoreError: the table holds measurements of other circumstances, or cannot be written.
         RuntimeMissingError: the device lacks the runtime.
         AgentError: agents die whatever they measure.
+        ConnectionLostError: the device did not come back.
+        DeviceRestartedError: it was restarted meanwhile.
         DeviceError: the device is gone.
     """
     if plan.dtype != condition.dtype:
@@ -88,7 +97,10 @@ def collect(
             "give make_plan the condition's dtype"
         )
     started = time.monotonic()
-    with _alone(device, store, table, condition, patience_s, tell) as health_before:
+    device = patient(device, tell=tell)
+    view = partial(Health.seen_from, cores=condition.pinned, gpu=condition.on_gpu)
+    wait = partial(wait_until_quiet, device, patience_s, tell, view)
+    with _alone(device, store, table, condition, patience_s, tell, wait) as health_before:
         done = store.done(table)
         resumed = coverage(plan, done).windows
         run = _Run(store, table, progress, resumed, plan.windows)
@@ -98,13 +110,12 @@ def collect(
             runtime=runtime,
             threads=condition.threads,
             options=condition.options,
+            cores=condition.pinned,
             reference=runtime.write(reference_graph(), condition.batch),
             keep=run.keep,
             give_up=run.give_up,
             watch=run.watch,
-            pause=None
-            if patience_s is None
-            else partial(wait_until_quiet, device, patience_s, tell),
+            pause=None if patience_s is None else wait,
         )
         unsteady: Sequence[Target] = plan.targets
         for pass_index in range(max(plan.passes, plan.most_passes)):
@@ -112,12 +123,12 @@ def collect(
             if pass_index >= plan.passes:
                 run.of_windows += len(missing)
             if pass_index > 0 and missing:
-                wait_until_quiet(device, patience_s, tell)
-            items = [_item(target, runtime, condition.batch) for target in missing]
+                wait()
+            items = [_item(target, runtime, condition.batch, models) for target in missing]
             interleaving.take_pass(pass_index, make_batches(items, rng))
             if pass_index >= plan.passes - 1:
                 unsteady = run.unsteady(unsteady)
-        health_after = device.health()
+        health_after = view(device.health())
     seconds = time.monotonic() - started
     return CollectionReport(
         table=table,
@@ -142,10 +153,15 @@ def _alone(
     condition: Condition,
     patience_s: float | None,
     tell: Callable[[str], None],
+    wait: Callable[[], Health],
 ) -> Iterator[Health]:
     """Have a device and a table for ourselves; give the device's health at the beginning."""
-    with reserved(device, patience_s, tell):
-        health = wait_until_quiet(device, patience_s, tell)
+    native = find_runtime(condition.runtime).native
+    with (
+        reserved(device, patience_s, tell, native=native) as machine,
+        leased(device, store, machine, patience_s, tell),
+    ):
+        health = wait()
         store.create(table, identify(device, condition))
         with store.lease(table):
             yield health
@@ -162,32 +178,31 @@ class _Run:
     of_windows: int
     measured: int = 0
     failures: int = 0
+    batch: dict[Subject, Window] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
     def unsteady(self, targets: Sequence[Target]) -> list[Target]:
         """Find what is not measured to within the target yet."""
-        found = self.store.load(self.table).measurements
-        return [
-            target
-            for target in targets
-            if target.subject in found and found[target.subject].relative_error > STEADY
-        ]
+        errors = self.store.relative_errors(self.table)
+        return [target for target in targets if errors.get(str(target.subject), 0.0) > STEADY]
 
     def keep(self, subject: Subject, window: Window) -> None:
-        """Put a window into the store."""
-        self.store.add_window(self.table, subject, window)
-        self.measured += 1
-        self._report(subject, window.pass_index)
+        """Take a window of the batch that was measured."""
+        self.batch[subject] = window
+
+    def watch(self, health: BatchHealth) -> None:
+        """Put a batch into the store, and how the device was meanwhile: all of it or nothing."""
+        found, self.batch = self.batch, {}
+        self.store.add_windows(self.table, found, health)
+        for subject, window in found.items():
+            self.measured += 1
+            self._report(subject, window.pass_index)
 
     def give_up(self, subject: Subject, reason: str, pass_index: int) -> None:
         """Put into the store why a subject was given up."""
         self.store.add_failure(self.table, subject, reason)
         self.failures += 1
         self._report(subject, pass_index)
-
-    def watch(self, health: BatchHealth) -> None:
-        """Put into the store how the device was during a batch."""
-        self.store.add_health(self.table, health)
 
     def _report(self, subject: Subject, pass_index: int) -> None:
         windows = self.resumed + self.measured
@@ -204,10 +219,14 @@ class _Run:
         )
 
 
-def _item(target: Target, runtime: Runtime, batch: int) -> Item[Subject]:
+def _item(
+    target: Target, runtime: Runtime, batch: int, models: WrittenModels | None
+) -> Item[Subject]:
     return Item(
         target.subject,
-        partial(runtime.write, target.graph, batch),
+        partial(runtime.write, target.graph, batch)
+        if models is None
+        else partial(models.get, runtime, target.graph, batch),
         target.memory_mb,
         alone=isinstance(target.subject, Network),
     )

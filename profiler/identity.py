@@ -6,9 +6,12 @@ from datetime import datetime, timezone
 from importlib import metadata
 
 from ..devices.device import Device
+from ..tables.cores import cores_text
 from ..tables.provenance import Condition, Provenance
+from .archive import agent_sha256
+from .provision.using import prepared_in_use
+from .runner import make_runner
 from .runtimes import find_runtime
-from .session import AgentSession
 
 
 def identify(device: Device, condition: Condition) -> Provenance:
@@ -16,16 +19,19 @@ def identify(device: Device, condition: Condition) -> Provenance:
 
     Raises:
         FormatError: the agent cannot bring about the condition.
+        CoresError: the device does not let the agent have the cores of the condition.
         RuntimeMissingError: the device lacks the runtime.
     """
     runtime = find_runtime(condition.runtime)
     runtime.check_options(condition.options)
     runtime.check_dtype(condition.dtype)
-    with AgentSession(device, runtime, condition.threads, condition.options) as session:
+    with make_runner(
+        device, runtime, condition.threads, condition.options, condition.pinned
+    ) as session:
         hello = session.hello
     return Provenance(
         device=device.name,
-        facts=device.facts().pairs,
+        facts=_facts(device, condition.runtime, hello.affinity),
         condition=condition,
         runtime_version=hello.runtime_version,
         runtime_sha256=hello.runtime_sha256,
@@ -34,6 +40,15 @@ def identify(device: Device, condition: Condition) -> Provenance:
         created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         sartor_version=_sartor_version(),
     )
+
+
+def _facts(device: Device, runtime: str, affinity: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
+    """Return what a device is, what of ours runs there, and on which cores, by name."""
+    prepared = prepared_in_use(device, runtime)
+    found = {"affinity": cores_text(affinity)} | dict(prepared.pairs if prepared else ())
+    if not find_runtime(runtime).native:
+        found["agent_sha256"] = agent_sha256()
+    return tuple(sorted((dict(device.facts().pairs) | found).items()))
 
 
 def _sartor_version() -> str:

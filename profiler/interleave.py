@@ -19,8 +19,8 @@ from ..tables.health import BatchHealth
 from ..tables.measurement import Window
 from .batches import VISITS, Batch, Item, Key
 from .messages import MeasureJob, Refusal, Timing
+from .runner import Runner, make_runner
 from .runtimes import Runtime
-from .session import AgentSession
 from .vitals import between
 
 _WINDOW_MS = 8
@@ -47,10 +47,11 @@ class Interleaving(Generic[Key]):
         runtime: to run models with.
         threads: that the runtime may use.
         options: of the runtime, as a condition writes them.
+        cores: that agents are pinned to; none to leave the choice to the system.
         reference: the reference model's file.
         keep: is given every window.
         give_up: is told which item was given up and why, in which pass.
-        watch: is told how the device was, for every batch that was kept.
+        watch: is told how the device was, for every batch that was kept, after its windows.
         pause: waits until the device is quiet, when several batches on end were disturbed; None to
             keep every batch, however the device was.
         failures: why items were given up, by key.
@@ -69,6 +70,7 @@ class Interleaving(Generic[Key]):
     watch: Callable[[BatchHealth], None] = lambda _: None
     pause: Callable[[], object] | None = None
     failures: dict[Key, str] = field(default_factory=dict)
+    cores: tuple[int, ...] = ()
     deaths: int = 0
     busy_ms: float = 0.0
     disturbed: int = 0
@@ -130,7 +132,9 @@ class Interleaving(Generic[Key]):
         self._stillborn += 1
         try:
             with (
-                AgentSession(self.device, self.runtime, self.threads, self.options) as session,
+                make_runner(
+                    self.device, self.runtime, self.threads, self.options, self.cores
+                ) as session,
                 ThreadPoolExecutor(1) as writer,
             ):
                 try:
@@ -145,7 +149,7 @@ class Interleaving(Generic[Key]):
 
     def _measure(
         self,
-        session: AgentSession,
+        session: Runner,
         writer: ThreadPoolExecutor,
         waiting: deque[Batch[Key]],
         pass_index: int,
@@ -184,7 +188,7 @@ class Interleaving(Generic[Key]):
         return True
 
     def _jobs(
-        self, session: AgentSession, writer: ThreadPoolExecutor, order: Sequence[Batch[Key]]
+        self, session: Runner, writer: ThreadPoolExecutor, order: Sequence[Batch[Key]]
     ) -> Iterator[MeasureJob]:
         """Yield two jobs a batch, the reference model's and its own.
 
@@ -195,16 +199,16 @@ class Interleaving(Generic[Key]):
 
         def job_of(batch: Batch[Key]) -> MeasureJob:
             if not batch.alone:
-                models = tuple(session.place(item.content()) for item in batch.items)
+                models = session.place([item.content() for item in batch.items])
                 return MeasureJob(models, _WINDOW_MS, evict_mb=batch.evict_mb)
             (item,) = batch.items
             if item.key not in placed:
-                placed[item.key] = session.place(item.content())
+                (placed[item.key],) = session.place([item.content()])
             to_come[item.key] -= 1
             models, reuse = (placed[item.key],), to_come[item.key] > 0
             return MeasureJob(models, _ALONE_WINDOW_MS, _ALONE_WARMUP_MS, reuse=reuse)
 
-        reference = MeasureJob((session.place(self.reference),), _REFERENCE_WINDOW_MS, keep=True)
+        reference = MeasureJob(session.place([self.reference]), _REFERENCE_WINDOW_MS, keep=True)
         ahead: deque[Future[MeasureJob]] = deque()
         for batch in order:
             ahead.append(writer.submit(job_of, batch))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+
+from ..tables.cores import MOST_CORES
 
 _SHORTEST_US, _LONGEST_US = 1e-3, 1e10  # a nanosecond, and three hours
 _MOST = 1 << 31
@@ -74,7 +76,7 @@ class Timing:
     Attributes:
         samples_us: one latency per inference, in microseconds.
         preempted: inferences that were dropped because another program ran meanwhile.
-        started_at: when the job began: UTC, ISO 8601, by the device's clock.
+        started_at: when the job began: UTC, ISO 8601, by the host's clock.
     """
 
     samples_us: tuple[float, ...]
@@ -89,20 +91,53 @@ class Refusal:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Tells by the host's clock when something happened on a device, whose own may be wrong.
+
+    Attributes:
+        host_at: a moment.
+        device_s: the same by a clock of the device that never jumps, in seconds.
+    """
+
+    host_at: datetime
+    device_s: float
+
+    def date(self, device_s: float) -> str:
+        """Return a moment as UTC, ISO 8601; ValueError or ArithmeticError if it cannot be."""
+        moment = self.host_at + timedelta(seconds=device_s - self.device_s)
+        return moment.isoformat(timespec="milliseconds")
+
+
 def read_hello(event: Mapping[str, Any]) -> Hello:
-    """Read the first event of an agent; KeyError when it lacks something."""
+    """Read the first event of an agent; KeyError, TypeError or ValueError if it makes no sense."""
     return Hello(
         agent_version=event["agent_version"],
         runtime_version=event["runtime_version"],
         runtime_sha256=event["runtime_sha256"],
         python_version=event["python_version"],
         numpy_version=event["numpy_version"],
-        affinity=tuple(event["affinity"]),
+        affinity=_cores(event["affinity"]),
     )
 
 
-def read_timings(answer: Mapping[str, Any], count: int) -> tuple[Timing | Refusal, ...]:
+def _cores(numbers: object) -> tuple[int, ...]:
+    if not isinstance(numbers, list) or not all(isinstance(number, int) for number in numbers):
+        raise TypeError("the processors that an agent may use are a list of numbers")
+    if not all(0 <= number < MOST_CORES for number in numbers):
+        raise ValueError("processors have small numbers")
+    return tuple(sorted(set(numbers)))
+
+
+def read_timings(
+    answer: Mapping[str, Any], count: int, clock: Clock
+) -> tuple[Timing | Refusal, ...]:
     """Read the answer to a job that measures ``count`` models, in the order of the job.
+
+    Args:
+        answer: of the agent.
+        count: of the models.
+        clock: that dates it.
 
     Raises:
         LookupError, TypeError, ValueError, ArithmeticError: it is no such answer.
@@ -112,8 +147,8 @@ def read_timings(answer: Mapping[str, Any], count: int) -> tuple[Timing | Refusa
     windows = answer["windows"]
     if len(windows) != count:
         raise ValueError(f"{len(windows)} windows for {count} models")
-    datetime.fromisoformat(answer["started_at"])
-    return tuple(_read_window(window, answer["started_at"]) for window in windows)
+    started_at = clock.date(float(answer["started_s"]))
+    return tuple(_read_window(window, started_at) for window in windows)
 
 
 def read_busy_ms(answer: Mapping[str, Any]) -> float:

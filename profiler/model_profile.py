@@ -65,6 +65,7 @@ class ModelProfile:
         seconds: that it took.
         health_before: of the device.
         health_after: of the device.
+        cores: that it was pinned to; empty where the system chose.
     """
 
     model: str
@@ -80,6 +81,7 @@ class ModelProfile:
     seconds: float
     health_before: Health
     health_after: Health
+    cores: str = ""
 
     @property
     def sum_ms(self) -> float:

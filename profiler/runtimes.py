@@ -26,6 +26,7 @@ class Runtime:
         dtypes: that its writer writes.
         shipped: whether its model files are what a specialization is shipped as.
         extra: the extra of ``sartor`` that its writer needs.
+        native: whether a tool runs it that needs no Python on the device (``benchmark_model``).
     """
 
     name: str
@@ -38,6 +39,7 @@ class Runtime:
     dtypes: tuple[str, ...] = DTYPES
     shipped: bool = True
     extra: str = ""
+    native: bool = False
 
     def check_options(self, options: str) -> None:
         """Raise FormatError if a condition has options that the runtime does not know."""
@@ -129,6 +131,18 @@ RUNTIMES: Mapping[str, Runtime] = {
         writer=_tflite,
         shipped=False,
         extra="litert",
+    ),
+    # LiteRT in Google's own tool, for phones.
+    "benchmark_model": Runtime(
+        "benchmark_model",
+        ".tflite",
+        channels_last=True,
+        distribution="",
+        writer=_tflite,
+        options=("", "delegate=gpu"),
+        shipped=False,
+        extra="litert",
+        native=True,
     ),
     "torch": Runtime(
         "torch",

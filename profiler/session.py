@@ -6,8 +6,9 @@ import itertools
 import json
 import uuid
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -15,10 +16,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..devices.device import Device, Stream
-from ..tables.errors import AgentError, CommandFailedError, DeviceError, RuntimeMissingError
-from .archive import AGENT_PACKAGE, push_archive, temporary_file
+from ..devices.patient import patient
+from ..devices.texts import clean
+from ..tables.cores import cores_text
+from ..tables.errors import (
+    AgentError,
+    CoresError,
+    DeviceError,
+    RuntimeMissingError,
+)
+from ..tables.provenance import check_threads
+from .archive import AGENT, AGENT_PACKAGE, temporary_file, with_archive
 from .events import death, read_event, shown
-from .messages import Hello, MeasureJob, Refusal, Timing, read_busy_ms, read_hello, read_timings
+from .messages import (
+    Clock,
+    Hello,
+    MeasureJob,
+    Refusal,
+    Timing,
+    read_busy_ms,
+    read_hello,
+    read_timings,
+)
+from .packs import Model, write_pack
+from .provision.recipes import can_prepare
+from .provision.using import preparing
 from .reservation import busy, this_process
 from .runtimes import Runtime
 from .vitals import Vitals, read_vitals
@@ -32,7 +54,8 @@ _PATIENCE_S = 60
 """For another agent to end: one whose host was killed is at its last models."""
 
 _OUTSTANDING = 2
-"""Jobs that wait on the device, so that it never waits for us."""
+_OUTSTANDING_FAR = 4
+"""Jobs that wait on the device, so that it never waits for us; more where words take time."""
 
 
 class AgentSession:
@@ -47,6 +70,7 @@ class AgentSession:
         runtime: to run models with.
         threads: that the runtime may use.
         options: of the runtime, as a condition writes them.
+        cores: that the agent is pinned to; none to leave the choice to the system.
 
     Attributes:
         hello: what the agent said when it started.
@@ -56,6 +80,8 @@ class AgentSession:
     Raises (on entry):
         DeviceBusyError: another agent is at work on the device.
         RuntimeMissingError: the device lacks the runtime.
+        CoresError: the device does not let the agent have its cores.
+        FormatError: there are more threads than cores.
         AgentError: the agent did not start.
     """
 
@@ -63,23 +89,21 @@ class AgentSession:
     vitals: Vitals
 
     def __init__(
-        self, device: Device, runtime: Runtime, threads: int = 1, options: str = ""
+        self,
+        device: Device,
+        runtime: Runtime,
+        threads: int = 1,
+        options: str = "",
+        cores: Sequence[int] = (),
     ) -> None:
-        self._device, self._runtime, self._threads = device, runtime, threads
-        self._options, self.busy_ms = options, 0.0
-        self._folder = device.root / "sessions" / uuid.uuid4().hex[:12]
+        self._device, self._runtime, self._threads = patient(device), runtime, threads
+        self._options, self._cores, self.busy_ms = options, tuple(cores), 0.0
+        self._folder = device.root / "agents" / uuid.uuid4().hex[:12]
         # Two counters, because models may be placed from another thread than jobs are sent from.
         self._models, self._jobs = itertools.count(1), itertools.count(1)
 
     def __enter__(self) -> AgentSession:
-        archive = push_archive(self._device)
-        with ExitStack() as cleanup:
-            self._make_folder()
-            cleanup.callback(self._remove_folder)
-            self._stream = self._start(archive)
-            cleanup.callback(self._stream.close)
-            self.hello = self._greet()
-            self._cleanup = cleanup.pop_all()
+        with_archive(self._device, self._begin)
         return self
 
     def __exit__(
@@ -88,13 +112,24 @@ class AgentSession:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._cleanup.close()
+        self._end()
 
-    def place(self, model: bytes) -> str:
-        """Put a model on the device; return the name by which jobs refer to it."""
-        name = f"{next(self._models)}{self._runtime.suffix}"
-        self._push(model, name)
-        return name
+    def place(self, models: Sequence[Model]) -> tuple[str, ...]:
+        """Put models on the device, in one go where a connection lies between.
+
+        Returns:
+            The names by which jobs refer to them, in their order.
+        """
+        number, suffix = next(self._models), self._runtime.suffix
+        names = tuple(f"{number}/{index}{suffix}" for index in range(len(models)))
+        if self._device.remote:
+            with temporary_file() as pack:
+                write_pack(pack, names, models)
+                self._device.push(pack, self._folder / f"{number}.pack")
+        else:
+            for name, model in zip(names, models, strict=True):
+                self._push(model, name)
+        return names
 
     def measure(self, jobs: Iterable[MeasureJob]) -> Iterator[tuple[Timing | Refusal, ...]]:
         """Time models; answers come in the order of the jobs, one for each model of a job.
@@ -106,10 +141,11 @@ class AgentSession:
                 not yielded.
             DeviceTimeoutError: it took too long over that job, and was killed.
         """
+        outstanding = _OUTSTANDING_FAR if self._device.remote else _OUTSTANDING
         waiting: deque[tuple[int, MeasureJob]] = deque()
         for job in jobs:
             waiting.append((self._send(**job.to_dict()), job))
-            if len(waiting) > _OUTSTANDING:
+            if len(waiting) > outstanding:
                 yield self._timings(*waiting.popleft())
         while waiting:
             yield self._timings(*waiting.popleft())
@@ -117,8 +153,13 @@ class AgentSession:
     def _timings(self, number: int, job: MeasureJob) -> tuple[Timing | Refusal, ...]:
         count = len(job.models)
         answer = self._receive(number, _JOB_TIMEOUT_S + _MODEL_TIMEOUT_S * count)
+        if "full" in answer:
+            raise DeviceError(
+                f"{self._device.name} has no room for the models of a batch: "
+                f"{shown(answer['full'])}; free some space in {self._device.root}"
+            )
         try:
-            timings = read_timings(answer, count)
+            timings = read_timings(answer, count, self._clock)
             self.busy_ms += read_busy_ms(answer)
             if "vitals" in answer:  # a job that failed as a whole has none
                 self.vitals = read_vitals(answer["vitals"])
@@ -161,28 +202,35 @@ class AgentSession:
     def _called(self) -> str:
         return f"the {self._runtime.name} agent on {self._device.name}"
 
-    def _start(self, archive: str) -> Stream:
+    def _begin(self) -> None:
+        """Start the agent and hear what it is; leave nothing behind when that fails."""
+        self._stream = self._start()
+        try:
+            self.hello = self._greet()
+        except BaseException:
+            self._end()
+            raise
+
+    def _start(self) -> Stream:
         called = ":".join(filter(None, (self._runtime.name, self._options)))
         lock = (str(self._device.root / "agent"), this_process(), f"{_PATIENCE_S:g}")
-        arguments = (called, str(self._threads), str(self._folder), *lock)
+        cores = ",".join(map(str, self._cores))
+        arguments = (called, str(self._threads), str(self._folder), *lock, cores)
         return self._device.open_stream(
             [self._device.python, "-m", AGENT_PACKAGE, *arguments],
-            {"PYTHONPATH": archive, "ORT_DISABLE_TELEMETRY": "1"},
+            {"PYTHONPATH": str(AGENT.path(self._device)), "ORT_DISABLE_TELEMETRY": "1"},
         )
 
-    def _make_folder(self) -> None:
-        made = self._device.run(["mkdir", "-p", str(self._folder)], _COMMAND_TIMEOUT_S)
-        if made.exit_code:
-            raise CommandFailedError(
-                f"cannot make a folder on {self._device.name}: {made.stderr.strip()}"
-            )
+    def _end(self) -> None:
+        """End the agent, and clear up after one that was killed: any other has done so itself."""
+        if self._stream.close():
+            self._device.run(["rm", "-rf", str(self._folder)], _COMMAND_TIMEOUT_S)
 
-    def _remove_folder(self) -> None:
-        """Clear up after an agent that was killed; any other has done so itself."""
-        self._device.run(["rm", "-rf", str(self._folder)], _COMMAND_TIMEOUT_S)
-
-    def _push(self, content: bytes, name: str) -> None:
-        with temporary_file(content) as path:
+    def _push(self, model: Model, name: str) -> None:
+        if isinstance(model, Path):
+            self._device.push(model, self._folder / name)
+            return
+        with temporary_file(model) as path:
             self._device.push(path, self._folder / name)
 
     def _greet(self) -> Hello:
@@ -192,15 +240,35 @@ class AgentSession:
         if event.get("event") == "missing":
             python = self._device.python
             install = f"install it there: {python} -m pip install {self._runtime.distribution}"
+            if self._device.remote and can_prepare(self._runtime.name):
+                install = f"put it there: {preparing(self._device.name, self._runtime.name)}"
             raise RuntimeMissingError(
                 f"{python} on {self._device.name} cannot import {self._runtime.name}: "
                 f"{event.get('error')}; {event.get('advice', install)}"
             )
+        if event.get("event") == "failed":
+            raise DeviceError(
+                f"{self._called} has no folder in {self._device.root}: "
+                f"{clean(str(event.get('error')))}; check free space and permissions there"
+            )
+        if event.get("event") == "unpinned":
+            raise self._refused_cores(clean(str(event.get("error"))))
         try:
             self.vitals = read_vitals(event["vitals"])
-            return read_hello(event)
-        except (KeyError, TypeError, ValueError) as error:
+            self._clock = Clock(datetime.now(timezone.utc), self.vitals.at_s)
+            hello = read_hello(event)
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             raise AgentError(f"{self._called} did not introduce itself: {shown(event)}") from error
+        if self._cores and hello.affinity != self._cores:
+            raise self._refused_cores(f"it runs on {cores_text(hello.affinity) or 'none'}")
+        check_threads(self._threads, hello.affinity)
+        return hello
+
+    def _refused_cores(self, why: str) -> CoresError:
+        return CoresError(
+            f"{self._called} cannot run on cores {cores_text(self._cores)}: {why}; "
+            "name cores that are on line and not kept from it, or leave out --cores"
+        )
 
     def _send(self, **job: object) -> int:
         """Send a job and return its number."""

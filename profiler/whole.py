@@ -11,6 +11,8 @@ from types import MappingProxyType
 import numpy as np
 
 from ..devices.device import Device
+from ..devices.patient import patient
+from ..tables.cores import cores_text
 from ..tables.errors import (
     AgentError,
     DeviceTimeoutError,
@@ -26,7 +28,7 @@ from .messages import MeasureJob, Refusal
 from .model_profile import ModelProfile, PieceLatency
 from .reference import reference_graph
 from .reservation import reserved
-from .session import AgentSession
+from .runner import make_runner
 
 _WHOLE = "the whole"
 
@@ -39,7 +41,9 @@ def measure_model(
     threads: int = 1,
     passes: int = 3,
     shapes: Mapping[str, tuple[int, ...]] = MappingProxyType({}),
+    cores: tuple[int, ...] = (),
     progress: Callable[[int, int], None] = lambda _done, _of: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> ModelProfile:
     """Time a model as a whole and cut into pieces, all in turns.
 
@@ -50,21 +54,26 @@ def measure_model(
         threads: that the runtime may use.
         passes: processes that time everything once each; a single one gives no interval.
         shapes: of inputs that an ONNX model leaves open, by name, batch included.
+        cores: that it is pinned to; none to leave the choice to the system.
         progress: told how many windows were taken, and of how many.
+        tell: is called when the connection to the device breaks, and when there is one again.
 
     Raises:
         ModelFileError: the model does not run as it is, or cannot be cut.
         RuntimeMissingError: the device lacks the runtime, or this host what reads its models.
         AgentError: agents die whatever they measure.
+        CoresError: the device does not let agents have those cores.
+        FormatError: there are more threads than cores.
         DeviceBusyError: another process is timing on the device.
         DeviceError: the device is gone.
     """
     started = time.monotonic()
-    with reserved(device):
-        health_before = device.health()
+    device = patient(device, tell=tell)
+    with reserved(device, native=model.runtime.native):
+        health_before = device.health().seen_from(cores, gpu=False)
         with _named(model):
             content, cut = _opened(model, shapes)
-            runtime_version = _try_out(device, model, content, threads)
+            runtime_version = _try_out(device, model, content, threads, cores)
             pieces = distinct(cut(device))
         size_mb = len(content) / 1e6
         items = [Item(_WHOLE, lambda: content, size_mb, alone=True)]
@@ -90,13 +99,14 @@ def measure_model(
             runtime=model.runtime,
             threads=threads,
             options="",
+            cores=cores,
             reference=model.runtime.write(reference_graph()),
             keep=keep,
             give_up=lambda _key, _reason, _pass_index: count(),
         )
         for pass_index in range(passes):
             run.take_pass(pass_index, make_batches(items, rng))
-        health_after = device.health()
+        health_after = device.health().seen_from(cores, gpu=False)
     if _WHOLE in run.failures:
         raise ModelFileError(f"{model.name} does not run every time: {run.failures[_WHOLE]}")
     level_us = reference_level_us(window for found in windows.values() for window in found)
@@ -121,6 +131,7 @@ def measure_model(
         seconds=time.monotonic() - started,
         health_before=health_before,
         health_after=health_after,
+        cores=cores_text(cores),
     )
 
 
@@ -160,11 +171,13 @@ def _opened(
     return model.content, lambda _: cut_tflite(parsed)
 
 
-def _try_out(device: Device, model: ModelFile, content: bytes, threads: int) -> str:
+def _try_out(
+    device: Device, model: ModelFile, content: bytes, threads: int, cores: tuple[int, ...]
+) -> str:
     """Make sure that the device runs a model at all; return the runtime's version."""
-    with AgentSession(device, model.runtime, threads) as session:
+    with make_runner(device, model.runtime, threads, cores=cores) as session:
         try:
-            ((answer,),) = session.measure([MeasureJob((session.place(content),), 0, 0)])
+            ((answer,),) = session.measure([MeasureJob(session.place([content]), 0, 0)])
         except (AgentError, DeviceTimeoutError) as error:
             raise ModelFileError(f"running it fails: {error}") from error
         if isinstance(answer, Refusal):

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..devices.device import Device
+from ..devices.patient import patient
 from ..profiler.batches import VISITS
 from ..profiler.messages import MeasureJob, Refusal, Timing
+from ..profiler.provision import with_prepared
 from ..profiler.reservation import reserved
 from ..profiler.runtimes import find_runtime
 from ..profiler.session import AgentSession
@@ -171,8 +173,11 @@ def verify(
         DeviceBusyError: another process is timing on the device.
         RuntimeMissingError: the device lacks a runtime.
     """
+    device = patient(device)
     expected = network.run(images).numpy()
-    trials = [_Trial(artefact, device, threads) for artefact in artefacts]
+    trials = [
+        _Trial(artefact, with_prepared(device, artefact.runtime), threads) for artefact in artefacts
+    ]
     runs = [(pass_index, trial) for pass_index in range(passes) for trial in trials]
     with reserved(device):
         for done, (pass_index, trial) in enumerate(runs):
@@ -200,9 +205,9 @@ class _Trial:
         with AgentSession(self._device, runtime, self._threads) as session, self._explained():
             self._runtime_version = session.hello.runtime_version
             if pass_index == 0:
-                model = session.place(self.artefact.path.read_bytes())
+                (model,) = session.place([self.artefact.path.read_bytes()])
                 self._logits = session.infer(model, images.numpy()[:, None])[:, 0]
-            model = session.place(self.artefact.path.read_bytes())
+            (model,) = session.place([self.artefact.path.read_bytes()])
             visits = [_timing(answer) for (answer,) in session.measure(_visits(model))]
         self._windows.append(
             Window(

@@ -17,10 +17,13 @@ SartorError                      the command line prints it without a traceback 
 │   │   ├── HostKeyError         it cannot show that it is the one that was meant
 │   │   └── NotAuthorizedError   it does not let us in
 │   ├── ConnectionLostError      there was a connection, and it broke
+│   ├── DeviceRestartedError     it was switched off and on, and nothing runs any more
 │   ├── DeviceTimeoutError       no answer in time
 │   ├── DeviceBusyError          another process is timing on it
 │   ├── DeviceDisturbedError     it is too hot or too busy to be timed
+│   ├── CoresError               it lacks the processor cores that were asked for, or keeps them
 │   └── CommandFailedError       a command ran and failed
+├── StoppedError                 whoever asked for it wants it no longer
 ├── AgentError                   the agent on the device broke its protocol or died
 ├── RuntimeMissingError          a runtime or an optional package is not installed
 ├── BudgetError                  a budget that makes no sense (also a ValueError)
@@ -139,6 +142,10 @@ class ConnectionLostError(DeviceError):
     """There was a connection to the device, and it broke; what was asked may have been done."""
 
 
+class DeviceRestartedError(DeviceError):
+    """The device was started anew meanwhile, so that nothing of ours runs there any more."""
+
+
 class DeviceTimeoutError(DeviceError):
     """The device did not answer in time."""
 
@@ -151,8 +158,16 @@ class DeviceDisturbedError(DeviceError):
     """The device is too hot or too busy to be timed."""
 
 
+class CoresError(DeviceError):
+    """The device lacks the processor cores that were asked for, or lets nobody have them."""
+
+
 class CommandFailedError(DeviceError):
     """A command ran on the device and failed."""
+
+
+class StoppedError(SartorError):
+    """Whoever asked for it wants it no longer."""
 
 
 class AgentError(SartorError):

@@ -17,7 +17,7 @@ class BatchHealth:
     Attributes:
         pass_index: the pass that the batch belongs to (0, 1, …).
         seconds: that it took, with the window of the reference model before it.
-        started_at: when it began: UTC, ISO 8601, by the device's clock.
+        started_at: when it began: UTC, ISO 8601, by the host's clock.
         warnings: what spoke against measuring; the batch was measured all the same.
         busy_cores: how many cores' worth of other programs ran.
         load: average number of running programs over a minute, at its end.

@@ -54,6 +54,8 @@ class Claim:
     def busy(self, owner: Owner) -> SartorError:
         """Say that a living process has the lease."""
         who = f"process {owner.pid} on {owner.host}"
+        if owner == Owner.current():
+            who += ", which is this one, perhaps under another name"
         remedy = (
             f"wait for it or end it (a lease from another machine ends after {SILENCE_S:.0f} s of "
             "silence)"

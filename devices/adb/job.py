@@ -2,7 +2,7 @@
 
 ADB's exit code says little: it is 0, too, when the connection broke. So a shell on the phone prints
 a sign, a word that nobody can guess, before the program starts, with the number of its process
-group, and another after it has ended, with its exit status. Without the last sign the connection
+group, and another after it has ended, with its exit status. Without the last sign, the connection
 broke.
 """
 
@@ -13,32 +13,37 @@ import secrets
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from ...tables.errors import FormatError
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SIGNALLED = range(129, 193)
+_LONGEST_BYTES = 60_000
+"""adb writes the length of what it asks its server for with four hexadecimal digits."""
+
 # The program gets a session of its own, so that it can be killed with all that it started. The
 # first shell lives beside it: when adbd hangs up, because the connection broke, it kills that.
-# A shell that cannot start a program leaves by its trap; one that becomes the program has none.
+# (So the program starts as one in the background does: it ignores SIGINT and SIGQUIT.) A shell that
+# cannot start a program leaves by its trap; one that becomes the program has none.
 _INNER = """\
 command -v -- "$1" >/dev/null || {{ echo {sign} missing; exit 127; }}
-echo {sign} $$
-trap 'echo {sign} missing' EXIT
+echo {sign} group $$
+trap 'case $? in 126|127) echo {sign} missing;; esac' EXIT
 {exports}exec "$@"
 """
 _OUTER = """\
-exec 3<&0 4>{errors} </dev/null 2>/dev/null
+{prepare}exec 3<&0 4>{errors} </dev/null 2>/dev/null
+echo {sign} begin >&4
 setsid sh -c {inner} sh {argv} <&3 2>&4 3<&- 4>&- &
 child=$!
 exec 3<&-
-trap 'kill -9 -- -$child $child{forget}' HUP
+trap 'kill -s KILL -- -$child $child{forget}' HUP
 wait $child
 status=$?
-echo {sign} $status
+echo {sign} status $status
+{end}echo {sign} status $status >&{last}
 """
-_END_APART = "echo {sign} $status >&4\n"
-_END_TOGETHER = "cat {errors}; rm {errors}; echo {sign} $status\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Ended:
         missing: whether there is no such program.
         exit_code: minus a signal's number when that ended it; None when the end never came.
         stdout: what the program printed.
-        stderr: the same of errors, and adb's own where the end never came.
+        stderr: the same of errors; all that adb printed where the end never came.
     """
 
     group: int
@@ -74,41 +79,55 @@ class Job:
     environment: Mapping[str, str] = field(default_factory=dict)
     sign: str = field(default_factory=lambda: f"sartor-{secrets.token_hex(12)}")
 
-    def shell_text(self, errors: str = "") -> str:
-        """Return the text for the phone's shell.
+    @property
+    def pattern(self) -> re.Pattern[bytes]:
+        """What finds a sign and what it says: (group or status, number), or missing or begin."""
+        return re.compile(
+            rb"%s (?:(?P<of>group|status) (?P<number>[0-9]{1,10})|(?P<word>missing|begin))\n"
+            % self.sign.encode()
+        )
+
+    def shell_text(self, keep_errors: PurePosixPath | None = None) -> str:
+        """Return the text for the phone's shell, with every argument quoted once.
 
         Args:
-            errors: a file on the phone that keeps standard error until the end, where adb cannot
-                carry it apart from standard output (shell v1, before Android 7).
+            keep_errors: a folder on the phone where standard error is kept until the end, because
+                adb cannot carry it apart from standard output (shell v1, before Android 7).
 
         Raises:
-            FormatError: a variable's name, or a NUL that no argument can hold.
+            FormatError: the name of a variable is none, an argument has a NUL, or all is too long.
         """
         for name in self.environment:
             if not _VARIABLE.fullmatch(name):
                 raise FormatError(f"{name!r} cannot be the name of an environment variable")
         if any("\0" in text for text in (*self.argv, *self.environment.values())):
-            raise FormatError(f"an argument of {self.argv[0]!r} has a NUL in it")
+            raise FormatError(f"an argument or a variable of {self.argv[0]!r} has a NUL in it")
         exports = "".join(
             f"export {name}={shlex.quote(value)}\n" for name, value in self.environment.items()
         )
-        inner = _INNER.format(sign=self.sign, exports=exports)
-        outer = _OUTER + (_END_TOGETHER if errors else _END_APART)
-        return outer.format(
+        errors = shlex.quote(str(keep_errors / f".{self.sign}")) if keep_errors else ""
+        text = _OUTER.format(
             sign=self.sign,
-            inner=shlex.quote(inner),
+            inner=shlex.quote(_INNER.format(sign=self.sign, exports=exports)),
             argv=shlex.join(self.argv),
-            errors=shlex.quote(errors) if errors else "&2",
-            forget=f"; rm {shlex.quote(errors)}" if errors else "",
+            prepare=f"mkdir -p {shlex.quote(str(keep_errors))}\n" if keep_errors else "",
+            errors=errors or "&2",
+            forget=f"; rm {errors}" if errors else "",
+            end=f"cat {errors}; rm {errors}\n" if errors else "",
+            last=1 if errors else 4,
         )
+        if len(text.encode()) > _LONGEST_BYTES:
+            raise FormatError(
+                f"the arguments of {self.argv[0]!r} are too long for adb; push them as a file"
+            )
+        return text
 
-    def status(self, words: bytes) -> int:
-        """Read an exit status as the shell writes it: 128 and more say which signal ended it.
+    def status(self, number: bytes) -> int:
+        """Read an exit status as the shell tells it: 128 and more say which signal it was.
 
         A program that exits with 129 to 192 by itself reads the same.
         """
-        number = int(words)
-        return 128 - number if number in _SIGNALLED else number
+        return 128 - int(number) if int(number) in _SIGNALLED else int(number)
 
     def read(self, stdout: bytes, stderr: bytes, *, apart: bool = True) -> Ended:
         """Take apart what adb printed.
@@ -118,22 +137,17 @@ class Job:
             stderr: of adb.
             apart: whether the program's two outputs came apart.
         """
-        sign = self.sign.encode()
-        pattern = re.compile(rb"%s (missing|[0-9]{1,10})\n" % sign)
-        signs = list(pattern.finditer(stdout))
-        missing = any(found[1] == b"missing" for found in signs)
-        numbers = [found for found in signs if found[1] != b"missing"]
-        group, start = 0, 0
-        if signs and signs[0].start() == 0 and signs[0][1] != b"missing":
-            group, start = int(signs[0][1]), signs[0].end()
-            numbers = numbers[1:]
-        wanted = 1 if apart else 2
-        errors_end = pattern.search(stderr) if apart else None
-        if len(numbers) < wanted or (apart and errors_end is None):
-            return Ended(group, missing, None, stdout[start:], stderr)
-        printed = stdout[start : numbers[0].start()]
-        if errors_end is not None:
-            errors = stderr[: errors_end.start()]
-        else:
-            errors = stdout[numbers[0].end() : numbers[1].start()]
-        return Ended(group, missing, self.status(numbers[0][1]), printed, errors)
+        signs = list(self.pattern.finditer(stdout))
+        group = next((sign for sign in signs if sign["of"] == b"group"), None)
+        ends = [sign for sign in signs if sign["of"] == b"status"]
+        source = stderr if apart else stdout
+        errors = [sign for sign in self.pattern.finditer(source) if sign["word"] == b"begin"]
+        last = [sign for sign in self.pattern.finditer(source) if sign["of"] == b"status"]
+        whole = ends and errors and len(last) == (1 if apart else 2)
+        return Ended(
+            group=int(group["number"]) if group else 0,
+            missing=any(sign["word"] == b"missing" for sign in signs),
+            exit_code=self.status(ends[0]["number"]) if whole else None,
+            stdout=stdout[group.end() if group else 0 : ends[0].start() if ends else None],
+            stderr=source[errors[0].end() : last[-1].start()] if whole else stderr,
+        )

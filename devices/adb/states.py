@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from ...tables.errors import DeviceUnreachableError, NotAuthorizedError
 
 READY = "device"
-PASSING = frozenset({"authorizing", "connecting", "detached"})
-"""States that a phone leaves by itself within seconds."""
+PASSES_WITHIN_S = {"authorizing": 8.0, "connecting": 8.0, "detached": 8.0, "unauthorized": 1.0}
+"""How long a state may pass by itself: a key is only shown after the first try without it."""
 _LINE = re.compile(
     r"(?P<serial>\S+|\(no serial number\))\s+"
     r"(?P<state>no permissions\b.*?|[a-z]+)"
@@ -98,10 +98,25 @@ def unusable(name: str, serial: str, phones: Sequence[Phone]) -> DeviceUnreachab
         return DeviceUnreachableError(_UDEV.format(it=it))
     if state in _SERVICES:
         return DeviceUnreachableError(f"{it} is in {state} mode: start Android, with adb reboot")
-    if state in PASSING:
+    if state in PASSES_WITHIN_S:
         return DeviceUnreachableError(f"{it} is still {state}: try again in a moment")
     advice = _ADVICE.get(state, "{it} cannot be used: adb calls its state " + repr(state))
     return DeviceUnreachableError(advice.format(it=it))
+
+
+def unreached(name: str, serial: str, cause: str) -> DeviceUnreachableError:
+    """Explain why ``adb connect`` failed.
+
+    Args:
+        name: of the device, as users know it.
+        serial: its HOST:PORT.
+        cause: in adb's words.
+    """
+    return DeviceUnreachableError(
+        f"cannot connect to {name} ({serial}): {cause}; wake it, see that both are in the same "
+        "network, and that it takes connections: wireless debugging is on in its developer "
+        "options or, over USB, adb tcpip 5555 was run since it started"
+    )
 
 
 def _listed(phones: Sequence[Phone]) -> str:

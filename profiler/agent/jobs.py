@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .models import Model, Runtime
+from .packs import FullError, unpack
 from .vitals import VitalSigns
 from .window import Samples, time_rounds, time_window
 
@@ -32,20 +32,22 @@ class Workbench:
 
     def do(self, job: Mapping[str, Any]) -> dict[str, object]:
         """Do one job; its failure is an answer, too."""
+        answer: dict[str, object]
         try:
             answer = self._measure(job) if "measure" in job else self._infer(job)
+        except FullError as error:
+            answer = {"full": str(error)}
         except Exception as error:  # noqa: BLE001 (a runtime may raise anything)
             answer = _failure(error)
         return {"job": job["job"], **answer}
 
     def _measure(self, job: Mapping[str, Any]) -> dict[str, object]:
-        started_at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        start = time.perf_counter()
+        started_s, start = time.monotonic(), time.perf_counter()
         loaded = [self._ready(name, job) for name in job["measure"]]
         timed = iter(self._time([one for one in loaded if not isinstance(one, dict)], job))
         return {
             "windows": [one if isinstance(one, dict) else _window(next(timed)) for one in loaded],
-            "started_at": started_at,
+            "started_s": started_s,
             "busy_ms": 1000 * (time.perf_counter() - start),
             "vitals": self.vitals(),
         }
@@ -55,6 +57,8 @@ class Workbench:
         try:
             model = self._load(name, keep=job["keep"], reuse=job.get("reuse", False))
             model.run()
+        except FullError:
+            raise
         except Exception as error:  # noqa: BLE001 (a runtime may raise anything)
             return _failure(error)
         return model
@@ -79,6 +83,7 @@ class Workbench:
         """Load a model and delete its file, or take one that was kept."""
         if name in self._kept:
             return self._kept[name]
+        unpack(self._folder, name)
         path = self._folder / name
         try:
             model = self._runtime.load(path, self._threads)

@@ -3,10 +3,10 @@
 A lock is the kernel's, on an open file: it goes with the process that holds it, however that ends.
 Run on the device as ``python -m sartor_agent.lock LOCK HOLDER PATIENCE_S``, this takes one and
 holds it until standard input ends. It says what becomes of that, one JSON object a line: that it
-waits for somebody, perhaps, and then how that ended::
+waits for somebody, perhaps, and then how that ended, and on which machine::
 
     ← {"event": "waiting", "by": "process 17 on lab"}
-    ← {"event": "held"}
+    ← {"event": "held", "machine": "4c6f6e64-…"}
     ← {"event": "taken", "by": "process 17 on lab"}
     ← {"event": "failed", "error": "No locks available"}
 """
@@ -94,7 +94,7 @@ def main(lock: str, holder: str, patience_s: float) -> int:
     """Hold a lock until standard input ends; return the exit status."""
     try:
         with take(lock, holder, patience_s, lambda by: _emit("waiting", by=by)):
-            _emit("held")
+            _emit("held", machine=_machine())
             while os.read(0, 1 << 16):
                 pass
     except TakenError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...devices.device import Device
 from ...tables.errors import ModelFileError, OutputError
-from ..archive import AGENT_PACKAGE, agent_archive
+from ..archive import AGENT, AGENT_PACKAGE
 from .onnx import Observed, cut_onnx, fed_inputs, with_all_outputs
 from .pieces import Piece
 
@@ -60,7 +60,7 @@ def _ask(device: Device, task: str, model: bytes) -> bytes:
     try:
         with tempfile.TemporaryDirectory(prefix="sartor-") as name:
             local = Path(name) / "content"
-            for content, remote in ((agent_archive(), archive), (model, source)):
+            for content, remote in ((AGENT.content, archive), (model, source)):
                 local.write_bytes(content)
                 device.push(local, remote)
             done = device.run(command, _TIMEOUT_S)

@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("devices")(devices.devices)
+app.add_typer(devices.app, name="devices")
 app.command("profile")(profile.profile)
 app.add_typer(tables.app, name="tables")
 app.command("evaluate")(evaluate.evaluate)

@@ -37,6 +37,15 @@ StoreOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option("--device", help="Device, as listed by `sartor devices`.")
 ]
+InventoryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--inventory",
+        envvar="SARTOR_DEVICES",
+        help="File that lists your devices.",
+        show_default="in your folder of settings",
+    ),
+]
 SupernetOption = Annotated[
     str,
     typer.Option(
@@ -47,6 +56,14 @@ SupernetOption = Annotated[
 ]
 ThreadsOption = Annotated[
     int, typer.Option("--threads", min=1, max=256, help="Threads that the runtime may use.")
+]
+CoresOption = Annotated[
+    str,
+    typer.Option(
+        "--cores",
+        help="Processor cores to pin to: big, mid, little, or a list such as 4-7.",
+        show_default="wherever the system runs it",
+    ),
 ]
 RuntimesOption = Annotated[
     list[str] | None,

@@ -15,23 +15,18 @@ from .options import (
     DEFAULT_STORE,
     DEFAULT_SUPERNET,
     TRANSFER_NETWORKS,
-    DeviceOption,
+    CoresOption,
+    InventoryOption,
     JsonOption,
     SeedOption,
     StoreOption,
     SupernetOption,
     ThreadsOption,
 )
-from .output import note, print_facts, print_json, progress_bar
 from .profile_model import ModelRequest, profile_model
-from .profile_transfer import find_newcomer, keep_estimates, refuse_estimates
-from .standing import standings_document, standings_text, table_standings
+from .profile_tables import TablesRequest, profile_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...profiler import CollectionReport
-    from ...tables import Graph, LatencyTable, Operator
     from ...tables.granularity import Granularity
 
 
@@ -53,7 +48,14 @@ class Rows(str, Enum):
 def profile(
     context: typer.Context,
     *,
-    device: DeviceOption = "local",
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--device",
+            help="Device, as listed by `sartor devices`; as often as you like: all at once.",
+            show_default="local",
+        ),
+    ] = None,
     runtime: Annotated[
         str | None,
         typer.Option(
@@ -63,6 +65,7 @@ def profile(
         ),
     ] = None,
     threads: ThreadsOption = 1,
+    cores: CoresOption = "",
     supernet: SupernetOption = DEFAULT_SUPERNET,
     rows: Annotated[
         Rows,
@@ -77,7 +80,11 @@ def profile(
     ] = None,
     table: Annotated[
         str | None,
-        typer.Option("--table", help="Name of the table.", show_default="DEVICE-RUNTIME"),
+        typer.Option(
+            "--table",
+            help="Name of the table; of several devices' with {device} in it.",
+            show_default="DEVICE-RUNTIME",
+        ),
     ] = None,
     options: Annotated[
         str,
@@ -86,6 +93,9 @@ def profile(
     dtype: Annotated[
         str, typer.Option("--dtype", help="Data type: float32, float16 or int8.")
     ] = "float32",
+    batch: Annotated[
+        int, typer.Option("--batch", min=1, max=1024, help="Samples in one inference.")
+    ] = 1,
     python: Annotated[
         str,
         typer.Option(
@@ -153,21 +163,47 @@ def profile(
     ] = None,
     seed: SeedOption = 0,
     store: StoreOption = DEFAULT_STORE,
+    inventory: InventoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure operators, blocks, or a --model of yours.
 
     With tables of other devices, ten networks are enough: --transfer-from.
 
+    Several devices are measured at once, and none holds up the others; exits with 1 if one failed.
+
     Interrupt it at any time: the same command goes on where it stopped (a model begins anew).
     """
+    devices = list(dict.fromkeys(device or ["local"]))
     if model is not None:
-        others = ("supernet", "rows", "op", "table", "networks", "store", "options", "dtype")
+        others = (
+            "supernet",
+            "rows",
+            "op",
+            "table",
+            "networks",
+            "store",
+            "options",
+            "dtype",
+            "batch",
+        )
         further = ("transfer_from", "most_passes", "patience", "force")
         _refuse(context, *others, *further, because="--model has none")
+        if len(devices) > 1:
+            raise typer.BadParameter("--model is measured on one --device at a time")
         profile_model(
             ModelRequest(
-                model, device, runtime, python, threads, passes, tuple(shape or ()), plot, seed
+                path=model,
+                device=devices[0],
+                inventory=inventory,
+                runtime=runtime,
+                python=python,
+                threads=threads,
+                passes=passes,
+                shapes=tuple(shape or ()),
+                plot=plot,
+                seed=seed,
+                cores=cores,
             ),
             as_json=as_json,
         )
@@ -177,60 +213,37 @@ def profile(
         _refuse(context, "rows", because="--op names what is measured, operators or blocks")
     if transfer_from:
         _refuse(context, "op", "rows", because="--transfer-from measures whole networks")
-    runtime = runtime or "litert"
-    import numpy as np
-
-    from ...devices import find_device
-    from ...profiler import Plan, collect, find_runtime, make_plan
-    from ...tables import Condition, Store
-
-    found = find_runtime(runtime)
-    found.check_options(options)
-    found.check_dtype(dtype)
-    target = find_device(device, python)
-    name = table or _default_name(device, runtime, options, dtype, estimated=bool(transfer_from))
-    condition = Condition(runtime, threads, dtype=dtype, options=options)
-    newcomer = None
-    if not transfer_from:
-        count = networks or DEFAULT_NETWORKS
-        operators, graphs = _wanted(supernet, op or [], count, dtype, rows.granularities)
-        plan = make_plan(
-            operators,
-            graphs,
-            passes,
-            framed=found.frames(options, dtype),
-            most_passes=most_passes,
+        _refuse(context, "batch", because="a table of one batch size tells nothing of another's")
+    if table is not None and len(devices) > 1 and "{device}" not in table:
+        raise typer.BadParameter(
+            f"--table {table} would be the table of {len(devices)} devices; put {{device}} into "
+            "the name, or leave it to Sartor"
+        )
+    profile_tables(
+        TablesRequest(
+            devices=tuple(devices),
+            inventory=inventory,
+            runtime=runtime or "litert",
+            threads=threads,
+            cores=cores,
+            options=options,
             dtype=dtype,
+            batch=batch,
+            python=python,
+            table=table,
+            supernet=supernet,
+            operators=tuple(op or ()),
             rows=rows.granularities,
-        )
-    with Store.open(store) as opened, progress_bar() as bar:
-        if transfer_from:
-            count = networks or TRANSFER_NETWORKS
-            newcomer = find_newcomer(opened, name, transfer_from, supernet, count, dtype)
-            plan = Plan((), newcomer.networks, passes, most_passes=most_passes)
-        else:
-            refuse_estimates(opened, name)
-        task = bar.add_task(f"profile {device}", total=plan.windows)
-        report = collect(
-            target,
-            opened,
-            name,
-            plan,
-            condition,
-            np.random.default_rng(seed),
-            lambda done: bar.update(
-                task, completed=done.windows + done.failures, total=done.of_windows
-            ),
+            passes=passes,
+            most_passes=most_passes,
+            networks=networks or (TRANSFER_NETWORKS if transfer_from else DEFAULT_NETWORKS),
+            transfer_from=tuple(transfer_from or ()),
             patience_s=None if force else patience,
-            tell=note,
-        )
-        if newcomer is not None:
-            keep_estimates(opened, name, newcomer)
-        measured, where = opened.load(name), opened.where
-    if as_json:
-        print_json(_document(report, measured))
-    else:
-        _print(report, measured, where)
+            seed=seed,
+        ),
+        store,
+        as_json=as_json,
+    )
 
 
 def _refuse(context: typer.Context, *names: str, because: str) -> None:
@@ -240,87 +253,3 @@ def _refuse(context: typer.Context, *names: str, because: str) -> None:
         if source is not None and source.name == "COMMANDLINE":
             option = name.replace("_", "-")
             raise typer.BadParameter(f"--{option} has no meaning here: {because}")
-
-
-def _default_name(device: str, runtime: str, options: str, dtype: str, *, estimated: bool) -> str:
-    """Name a table after what may not mix in one: ``local-onnxruntime-extended``."""
-    chosen = (pair.rpartition("=")[2] for pair in options.split(","))
-    other = "" if dtype == "float32" else dtype
-    how = "transferred" if estimated else ""
-    return "-".join(filter(None, (device, runtime, *chosen, other, how)))
-
-
-def _wanted(
-    supernet: str, texts: list[str], networks: int, dtype: str, rows: Sequence[Granularity]
-) -> tuple[Sequence[Operator], Sequence[Graph]]:
-    """Find the operators and the networks to measure."""
-    from ...tables import Operator, kind_of
-    from ...tables.errors import FormatError
-    from ..cost import calibration_networks, reachable_operators
-    from ..shipped import find_spec
-
-    if texts:
-        parsed = [Operator.parse(text) for text in texts]
-        for operator in parsed:
-            kind_of(operator)
-            if operator.dtype != dtype:
-                raise FormatError(
-                    f"{operator} is not {dtype}; measure it with --dtype {operator.dtype}"
-                )
-        return parsed, ()
-    spec = find_spec(supernet)
-    operators = [one for each in rows for one in reachable_operators(spec, each)]
-    return operators, calibration_networks(spec, networks)
-
-
-def _document(report: CollectionReport, table: LatencyTable) -> dict[str, object]:
-    return {
-        "table": report.table,
-        "operators": len(table.rows),
-        "transferred_from": list(table.transfer.known) if table.transfer else [],
-        "networks": [whole.network.name for whole in table.networks],
-        "windows_measured": report.measured,
-        "windows_resumed": report.resumed,
-        "failures": {str(subject): why for subject, why in report.failures.items()},
-        "unsteady": [str(subject) for subject in report.unsteady],
-        "agent_deaths": report.agent_deaths,
-        "seconds": report.seconds,
-        "busy_share": report.busy_share,
-        "health_before": report.health_before.verdict,
-        "health_after": report.health_after.verdict,
-        "disturbed_batches": sum(bool(batch.warnings) for batch in table.health),
-        "repeated_batches": report.disturbed,
-        "calibration": table.calibration.to_dict(),
-        "rows": standings_document(table_standings(table)),
-    }
-
-
-def _print(report: CollectionReport, table: LatencyTable, where: str) -> None:
-    for warning in (*report.health_before.warnings, *report.health_after.warnings):
-        note(f"timings may be off: {warning}")
-    calibration = table.calibration
-    trust = (
-        f"{calibration.formula} from {calibration.networks} whole networks, intervals "
-        f"± {calibration.margin:.1%}"
-        if calibration.calibrated
-        else "none: no whole networks were measured"
-    )
-    print_facts(
-        f"Latency table {report.table}",
-        {
-            "operators": f"{len(table.rows)}, estimated from {'; '.join(table.transfer.known)}"
-            if table.transfer
-            else len(table.rows),
-            "windows": f"{report.measured} measured, {report.resumed} were there before",
-            "failures": len(report.failures),
-            "not steady": f"{len(report.unsteady)} subjects, which are not known to ± 1 %",
-            "calibration": trust,
-            "predicted by": standings_text(table_standings(table)),
-            "health": f"{report.health_before.verdict} before, {report.health_after.verdict} after",
-            "disturbed": f"{report.disturbed} batches, which were measured again",
-            "time": f"{report.seconds:.0f} s, the device at work {report.busy_share:.0%} of it",
-            "store": where,
-        },
-    )
-    for subject, why in report.failures.items():
-        note(f"not measured: {subject}: {why}")

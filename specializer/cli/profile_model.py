@@ -29,6 +29,7 @@ class ModelRequest:
     Attributes:
         path: to the model.
         device: name.
+        inventory: file of the inventory, if not the usual one.
         runtime: name; None for the one that runs files of this name.
         python: the interpreter that has it on the device; empty for the device's own.
         threads: that the runtime may use.
@@ -36,10 +37,12 @@ class ModelRequest:
         shapes: of inputs, each NAME=1x3x224x224.
         plot: PNG file to draw to, if any.
         seed: of the order.
+        cores: to pin to, as ``--cores`` names them.
     """
 
     path: Path
     device: str
+    inventory: Path | None
     runtime: str | None
     python: str
     threads: int
@@ -47,21 +50,25 @@ class ModelRequest:
     shapes: tuple[str, ...]
     plot: Path | None
     seed: int
+    cores: str = ""
 
 
 def profile_model(request: ModelRequest, *, as_json: bool) -> None:
     """Measure a model, and print what was found."""
     import numpy as np
 
-    from ...devices import find_device
+    from ...devices import find_cores, find_device
     from ...profiler import measure_model, read_model
+    from ...profiler.provision import with_prepared
 
     shapes = dict(map(_shape, request.shapes))
-    device = find_device(request.device, request.python)
+    device = find_device(request.device, request.python, request.inventory)
     if request.plot is not None:
         _check_plot(request.plot)
     model = read_model(request.path, request.runtime)
-    for warning in device.health().warnings:
+    if not request.python:
+        device = with_prepared(device, model.runtime.name)
+    for warning in device.health().seen_from((), gpu=False).warnings:
         note(f"{device.name} is not quiet, timings may be off: {warning}")
     with progress_bar() as bar:
         task = bar.add_task(f"profile {model.name}", total=None)
@@ -72,6 +79,7 @@ def profile_model(request: ModelRequest, *, as_json: bool) -> None:
             threads=request.threads,
             passes=request.passes,
             shapes=shapes,
+            cores=find_cores(device, request.cores),
             progress=lambda done, of: bar.update(task, completed=done, total=of),
         )
     try:
@@ -92,6 +100,7 @@ def document_of(profile: ModelProfile) -> dict[str, object]:
         "runtime": profile.runtime,
         "runtime_version": profile.runtime_version,
         "threads": profile.threads,
+        "cores": profile.cores,
         "passes": profile.passes,
         "latency_ms": profile.whole.median_ms,
         "interval_ms": profile.whole.interval_ms(),

@@ -11,6 +11,7 @@ from .options import (
     DataOption,
     DeviceOption,
     FolderArgument,
+    InventoryOption,
     JsonOption,
     RuntimesOption,
     ThreadsOption,
@@ -36,6 +37,7 @@ def verify(
     images: Annotated[
         int, typer.Option("--images", min=1, help="How many images to compare on, at most.")
     ] = 32,
+    inventory: InventoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the exported files on a device, and judge.
@@ -47,7 +49,7 @@ def verify(
     from ...devices import find_device
     from ..report import make_report, save_report
 
-    target, runtimes = find_device(device), chosen_runtimes(runtime)
+    target, runtimes = find_device(device, inventory=inventory), chosen_runtimes(runtime)
     with progress_bar() as bar:
         task = bar.add_task("load", total=passes * len(runtimes))
         report = make_report(

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from sartor.devices import LocalDevice
-from sartor.profiler import Progress, collect, make_plan
+from sartor.profiler import Progress, batches, collect, make_plan
 from sartor.profiler.reference import reference_graph
 from sartor.tables.errors import SartorError
 from sartor.tables.operator import Operator
@@ -28,6 +28,8 @@ OPERATORS = tuple(
 )
 PLAN = make_plan(OPERATORS, [reference_graph()], passes=2)
 CONDITION = Condition("litert")
+BATCH = 3
+"""Operators in a batch of the child's; each batch is a commit, and there are to be many."""
 
 
 def acknowledge(progress: Progress) -> None:
@@ -47,6 +49,7 @@ def main(root: str, where: str, limit: str = "0") -> None:
     """Collect; an error is a line of its own."""
     if limit != "0":
         dies_at(int(limit))
+    batches._MOST_MODELS = BATCH
     device = LocalDevice(Path(root))
     with Store.open(where) as store:
         collect(device, store, TABLE, PLAN, CONDITION, np.random.default_rng(0), acknowledge)

@@ -11,8 +11,9 @@ import sys
 import zipfile
 from pathlib import Path
 
+from sartor.devices.archive import Archive
 from sartor.profiler import agent
-from sartor.profiler.archive import AGENT_PACKAGE, agent_archive
+from sartor.profiler.archive import AGENT, AGENT_PACKAGE
 
 FOLDER = Path(str(agent.__file__)).parent
 SOURCES = sorted(FOLDER.glob("*.py"))
@@ -21,8 +22,7 @@ SOURCES = sorted(FOLDER.glob("*.py"))
 def run_agent(tmp_path: Path, *, packages: Path | None = None) -> list[dict[str, object]]:
     """Start the pushed archive with no job, and return its events."""
     archive = tmp_path / "agent.zip"
-    archive.write_bytes(agent_archive())
-    (tmp_path / "work").mkdir()
+    archive.write_bytes(AGENT.content)
     found = os.pathsep.join(str(path) for path in (archive, packages) if path)
     arguments = ("onnxruntime", "1", str(tmp_path / "work"), str(tmp_path / "agent"), "me", "0")
     done = subprocess.run(
@@ -53,10 +53,9 @@ def test_it_imports_nothing_but_the_standard_library_and_numpy() -> None:
 
 
 def test_its_archive_holds_it_whole_and_is_always_the_same() -> None:
-    with zipfile.ZipFile(io.BytesIO(agent_archive())) as archive:
+    with zipfile.ZipFile(io.BytesIO(AGENT.content)) as archive:
         assert archive.namelist() == [f"{AGENT_PACKAGE}/{source.name}" for source in SOURCES]
-    again = agent_archive.__wrapped__()
-    assert again == agent_archive()
+    assert Archive(AGENT_PACKAGE, FOLDER).content == AGENT.content
 
 
 def test_it_says_hello_and_clears_its_folder(tmp_path: Path) -> None:

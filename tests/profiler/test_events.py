@@ -19,7 +19,7 @@ GARBAGE = {
     "half an answer": b'{"job": 2, "windows": [{"samples_us": [1.0, 2.',
     "bytes": bytes(range(256)),
     "a line without an end": b"x" * (3 << 20),
-    "an answer without sense": b'{"job": 2, "windows": [17], "started_at": null}\n',
+    "an answer without sense": b'{"job": 2, "windows": [17], "started_s": null}\n',
     "an answer that nobody asked for": b'{"job": 99, "windows": []}\n',
 }
 

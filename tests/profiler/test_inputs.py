@@ -84,7 +84,7 @@ def tflite_reshape(dtype: str) -> bytes:
 
 def measured(device: LocalDevice, runtime: str, models: Sequence[bytes]) -> list[Timing | Refusal]:
     with AgentSession(device, find_runtime(runtime)) as agent:
-        jobs = [MeasureJob((agent.place(model),), 0, 0) for model in models]
+        jobs = [MeasureJob(agent.place([model]), 0, 0) for model in models]
         return [answer for (answer,) in agent.measure(jobs)]
 
 

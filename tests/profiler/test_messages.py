@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from sartor.profiler.messages import Refusal, Timing, read_busy_ms, read_timings
+from sartor.profiler.messages import Clock, Refusal, Timing, read_busy_ms, read_timings
 from sartor.tables import Window
 
-START = "2026-01-01T00:00:00.000+00:00"
+START_S = 71.5
+CLOCK = Clock(datetime(2026, 1, 1, tzinfo=timezone.utc), 60.0)
+START = "2026-01-01T00:00:11.500+00:00"
 NONSENSE = (LookupError, TypeError, ValueError, ArithmeticError)
 """What a session takes for an agent that broke its protocol."""
 
@@ -32,7 +35,7 @@ windows = st.fixed_dictionaries(
 ) | st.fixed_dictionaries({"error": anything})
 answers = st.fixed_dictionaries(
     {"windows": anything | st.lists(windows | anything, min_size=1, max_size=1)},
-    optional={"started_at": st.just(START) | plain, "busy_ms": anything, "error": anything},
+    optional={"started_s": st.just(START_S) | plain, "busy_ms": anything, "error": anything},
 )
 
 
@@ -40,7 +43,7 @@ answers = st.fixed_dictionaries(
 def test_an_answer_is_timings_or_makes_no_sense(said: dict[str, Any]) -> None:
     answer = json.loads(json.dumps(said))
     try:
-        (timing,) = read_timings(answer, 1)
+        (timing,) = read_timings(answer, 1, CLOCK)
         busy_ms = read_busy_ms(answer)
     except NONSENSE:
         return
@@ -54,11 +57,11 @@ def test_an_answer_is_timings_or_makes_no_sense(said: dict[str, Any]) -> None:
 
 def answer(**window: object) -> Mapping[str, Any]:
     whole = {"samples_us": [1.5, 2], "preempted": 3} | window
-    return {"windows": [whole], "started_at": START, "busy_ms": 12}
+    return {"windows": [whole], "started_s": START_S, "busy_ms": 12}
 
 
 def test_an_answer_is_read() -> None:
-    assert read_timings(answer(), 1) == (Timing((1.5, 2.0), 3, START),)
+    assert read_timings(answer(), 1, CLOCK) == (Timing((1.5, 2.0), 3, START),)
     assert read_busy_ms(answer()) == 12
 
 
@@ -79,15 +82,20 @@ def test_an_answer_is_read() -> None:
         answer(preempted=2**70),
         {**answer(), "windows": []},
         {**answer(), "windows": "x"},
-        {**answer(), "started_at": "yesterday"},
-        {**answer(), "started_at": 17},
+        {**answer(), "started_s": "yesterday"},
+        {**answer(), "started_s": None},
+        {**answer(), "started_s": math.nan},
+        {**answer(), "started_s": 1e15},
+        {**answer(), "started_s": 10**400},
     ],
 )
 def test_what_no_clock_can_have_shown_is_no_answer(said: Mapping[str, Any]) -> None:
     with pytest.raises(NONSENSE):
-        read_timings(said, 1)
+        read_timings(said, 1, CLOCK)
 
 
 def test_a_reason_is_text_that_a_store_takes() -> None:
-    (refusal,) = read_timings({"windows": [{"error": "\ud83d" * 5000}], "started_at": START}, 1)
+    (refusal,) = read_timings(
+        {"windows": [{"error": "\ud83d" * 5000}], "started_s": START_S}, 1, CLOCK
+    )
     assert refusal == Refusal("?" * 2000)

@@ -45,7 +45,7 @@ each_runtime = pytest.mark.parametrize("name", sorted(RUNTIMES.keys() - {"tflite
 
 
 def session_folders(device: LocalDevice) -> list[str]:
-    folder = Path(device.root) / "sessions"
+    folder = Path(device.root) / "agents"
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
@@ -68,8 +68,8 @@ def test_models_are_timed_in_order_and_a_broken_one_costs_itself_only(
     runtime = find_runtime(name)
     model = runtime.write(reference_graph())
     with AgentSession(device, runtime, threads) as agent:
-        kept = MeasureJob((agent.place(model),), window_ms=5, keep=True)
-        others = MeasureJob((agent.place(b"broken"), agent.place(model)))
+        kept = MeasureJob(agent.place([model]), window_ms=5, keep=True)
+        others = MeasureJob(agent.place([b"broken", model]))
         answers = list(agent.measure([kept, others, kept]))
         assert agent.busy_ms > 20
     assert [len(answer) for answer in answers] == [1, 2, 1]
@@ -88,7 +88,7 @@ def test_models_are_timed_in_turns_and_a_broken_one_costs_itself_only(
     runtime = find_runtime(name)
     model = runtime.write(reference_graph())
     with AgentSession(device, runtime) as agent:
-        models = (agent.place(model), agent.place(b"broken"), agent.place(model))
+        models = agent.place([model, b"broken", model])
         (answer,) = agent.measure([MeasureJob(models, window_ms=5, evict_mb=evict_mb)])
     assert isinstance(answer[1], Refusal)
     for timing in (answer[0], answer[2]):
@@ -106,7 +106,7 @@ def check(timing: Timing | Refusal) -> None:
 def test_a_file_that_is_to_be_reused_stays_until_it_is_not(device: LocalDevice) -> None:
     runtime = find_runtime("litert")
     with AgentSession(device, runtime) as agent:
-        models = (agent.place(runtime.write(reference_graph())),)
+        models = agent.place([runtime.write(reference_graph())])
         jobs = [MeasureJob(models, reuse=reuse) for reuse in (True, True, False, False)]
         answers = [answer for (answer,) in agent.measure(jobs)]
     for answer in answers[:3]:
@@ -117,7 +117,7 @@ def test_a_file_that_is_to_be_reused_stays_until_it_is_not(device: LocalDevice) 
 def test_options_reach_the_runtime(device: LocalDevice) -> None:
     runtime = find_runtime("onnxruntime")
     with AgentSession(device, runtime, options="optimization=extended") as agent:
-        (answer,) = agent.measure([MeasureJob((agent.place(runtime.write(reference_graph())),))])
+        (answer,) = agent.measure([MeasureJob(agent.place([runtime.write(reference_graph())]))])
     check(answer[0])
     with (
         pytest.raises(RuntimeMissingError, match="knows no optimization 'unheard-of'"),
@@ -148,7 +148,7 @@ def check_network(
     inputs = np.random.default_rng(0).standard_normal((3, 2, 3, 64, 64), np.float32)
     runtime = find_runtime(name)
     with AgentSession(device, runtime, options=options) as agent:
-        outputs = agent.infer(agent.place(runtime.write(graph, batch=2)), inputs)
+        outputs = agent.infer(*agent.place([runtime.write(graph, batch=2)]), inputs)
     assert outputs.shape == (3, 2, 10)
     for got, batch in zip(outputs, inputs, strict=True):
         want = evaluate(graph, graph.weights, {"input": batch})
@@ -162,7 +162,7 @@ def test_feature_maps_come_back_channels_first(device: LocalDevice, name: str) -
     inputs = np.random.default_rng(0).standard_normal((1, 1, 40, 28, 28), np.float32)
     runtime = find_runtime(name)
     with AgentSession(device, runtime) as agent:
-        outputs = agent.infer(agent.place(runtime.write(graph)), inputs)
+        outputs = agent.infer(*agent.place([runtime.write(graph)]), inputs)
     want = evaluate(graph, graph.weights, {"input": inputs[0]})
     assert relative_difference(outputs[0], want) <= 1e-4
 
@@ -171,9 +171,11 @@ def test_a_model_that_does_not_run_says_why(device: LocalDevice) -> None:
     inputs = np.zeros((1, 1, 3, 8, 8), np.float32)
     with (
         AgentSession(device, find_runtime("litert")) as agent,
-        pytest.raises(AgentError, match=r"litert agent on local cannot run 1\.tflite: ValueError"),
+        pytest.raises(
+            AgentError, match=r"litert agent on local cannot run 1/0\.tflite: ValueError"
+        ),
     ):
-        agent.infer(agent.place(b"broken"), inputs)
+        agent.infer(*agent.place([b"broken"]), inputs)
 
 
 def test_the_environment_forbids_telemetry(device: LocalDevice) -> None:
@@ -185,7 +187,7 @@ def test_the_environment_forbids_telemetry(device: LocalDevice) -> None:
 
 def test_the_archive_is_pushed_once_and_again_when_it_is_damaged(device: LocalDevice) -> None:
     def archive() -> Path:
-        (path,) = Path(device.root).glob("agent-*.zip")
+        (path,) = Path(device.root).glob("sartor_agent-*.zip")
         return path
 
     with AgentSession(device, find_runtime("litert")):
@@ -201,7 +203,7 @@ def test_a_killed_agent_is_noticed_and_leaves_nothing(device: LocalDevice) -> No
     with AgentSession(device, find_runtime("onnxruntime")) as agent:
         (pid,) = agents_of(os.getpid())
         os.kill(pid, signal.SIGKILL)
-        answers = agent.measure([MeasureJob((agent.place(b"whatever"),))])
+        answers = agent.measure([MeasureJob(agent.place([b"whatever"]))])
         with pytest.raises(AgentError, match="onnxruntime agent on local died with status -9"):
             next(answers)
     assert session_folders(device) == []
@@ -216,7 +218,7 @@ def test_an_agent_that_hangs_is_killed(
     with AgentSession(device, find_runtime("litert")) as agent:
         (pid,) = agents_of(os.getpid())
         os.kill(pid, signal.SIGSTOP)
-        answers = agent.measure([MeasureJob((agent.place(b"whatever"),))])
+        answers = agent.measure([MeasureJob(agent.place([b"whatever"]))])
         with pytest.raises(DeviceTimeoutError, match=r"0\.2 s"):
             next(answers)
     assert agents_of(os.getpid()) == []
@@ -271,7 +273,7 @@ def test_a_gpu_times_models(device: LocalDevice, name: str, options: str) -> Non
     runtime = find_runtime(name)
     try:
         with AgentSession(device, runtime, options=options) as agent:
-            models = [agent.place(runtime.write(reference_graph())) for _ in range(3)]
+            models = agent.place([runtime.write(reference_graph())] * 3)
             jobs = [MeasureJob((models[0],)), MeasureJob((models[1], models[2]), evict_mb=5)]
             answers = list(agent.measure(jobs))
     except RuntimeMissingError as error:
@@ -286,7 +288,7 @@ def test_a_full_disk_on_the_host_is_an_error(device: LocalDevice) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
         try:
             with pytest.raises(OutputError, match=r"cannot write a temporary file .* TMPDIR"):
-                agent.place(bytes(10_000))
+                agent.place([bytes(10_000)])
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
@@ -295,7 +297,7 @@ def test_answers_that_nobody_took_are_not_mistaken_for_others(device: LocalDevic
     runtime = find_runtime("litert")
     model = runtime.write(reference_graph())
     with AgentSession(device, runtime) as agent:
-        jobs = [MeasureJob((agent.place(model),)) for _ in range(4)]
+        jobs = [MeasureJob(agent.place([model])) for _ in range(4)]
         next(agent.measure(jobs))
         with pytest.raises(AgentError, match="to job 4"):
             next(agent.measure(jobs))

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from .apt import unpack
@@ -25,7 +25,9 @@ from .cable import Cable
 from .cache import cached
 
 _SUITE = "trixie"
-_PACKAGES = ("adbd", "libc6", "mksh", "toybox")
+_PACKAGES = ("adbd", "libc6", "mksh", "toybox", "busybox-static")
+_OF_BUSYBOX = ("dd", "tr")
+"""Phones have them in toybox; Debian's was built without."""
 _HERE = Path(__file__).parent
 _PORT = 5555
 _SHELL_USER = 2000
@@ -64,6 +66,8 @@ def phone_root(architecture: str = "amd64") -> Path:
         applets = subprocess.run(toybox, capture_output=True, text=True, check=True).stdout.split()
         for name in (*applets, "toybox"):
             (root / "system/bin" / name).symlink_to("/usr/bin/toybox")
+        for name in _OF_BUSYBOX:
+            (root / "system/bin" / name).symlink_to("/usr/bin/busybox")
         (root / "system/bin/sh").symlink_to("/usr/bin/mksh")
         (root / "usr/bin/sh").unlink(missing_ok=True)
         (root / "usr/bin/sh").symlink_to("mksh")
@@ -71,7 +75,7 @@ def phone_root(architecture: str = "amd64") -> Path:
         for name in ("passwd", "group"):
             (root / "etc" / name).write_text(_USERS[name])
 
-    return cached(f"adbd-{architecture}-3", build) / "root"
+    return cached(f"adbd-{architecture}-4", build) / "root"
 
 
 class Phone:
@@ -129,9 +133,17 @@ class Phone:
         """End all that runs there, and start it again; the data stay."""
         self._stop()
         self.cable.cut()
+        for forgotten in ("wakefulness", "fixed"):
+            (self.folder / "data" / "phone" / forgotten).unlink(missing_ok=True)
         self._start()
         self.cable.inside = self._init, _PORT
         self._await()
+
+    def empty(self) -> None:
+        """Delete all that was put on it, and forget its settings."""
+        for place in (self.path("/data/local/tmp"), self.folder / "data" / "phone"):
+            for path in place.iterdir() if place.exists() else ():
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
     def close(self) -> None:
         """End it."""
@@ -139,22 +151,29 @@ class Phone:
         self._stop()
 
     def _start(self) -> None:
-        users = [f"--map-{kind}=0,0,65536" for kind in ("users", "groups")]
+        own_users = [sys.executable, "-I", str(_HERE / "own_users.py")] if self._emulator else []
         namespaces = ["--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child"]
         init = [sys.executable, "-I", str(_HERE / "phone_init.py"), json.dumps(self._settings)]
         self._log = (self.folder / "log").open("ab")
         self._process = subprocess.Popen(
-            ["unshare", *(["--user", *users] if self._emulator else []), *namespaces, *init],
+            [*own_users, "unshare", *namespaces, *init],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=self._log,
             start_new_session=True,  # Ctrl-C is for the tests
         )
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         deadline = time.monotonic() + _STARTS_WITHIN_S
-        while not (words := children.read_text().split()):
+        while not (found := self._first_processes()):
             self._may_still_come(deadline)
-        self._init = int(words[0])
+        self._init = found[0]
+
+    def _first_processes(self) -> list[int]:
+        """Return the child of ours that has number 1 in its own namespace, once it is there."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        with suppress(OSError):  # it may end meanwhile
+            numbers = [int(number) for number in children.read_text().split()]
+            return [number for number in numbers if "\t1\nNSpgid" in _status(number)]
+        return []
 
     def _await(self) -> None:
         """Wait until its adbd takes connections: it greets nobody, so ask for what listens."""
@@ -184,6 +203,10 @@ class Phone:
         return (self.folder / "log").read_text(errors="replace")
 
 
+def _status(process: int) -> str:
+    return Path(f"/proc/{process}/status").read_text()
+
+
 @contextmanager
 def running_phone(
     folder: Path, architecture: str = "amd64", space: str = "", model: str = "pixel6"
@@ -194,7 +217,7 @@ def running_phone(
         folder: an empty one for its data.
         architecture: ``amd64``, or ``arm64``, which is emulated and slow.
         space: its size, such as ``8m``, if it is to be small.
-        model: the folder below ``android`` of what it answers.
+        model: the folder of what it answers, below ``android`` or anywhere.
     """
     phone = Phone(folder, architecture, space, _HERE / "android" / model)
     try:
@@ -220,6 +243,7 @@ class AdbServer:
             "ADB_MDNS": "0",
             "ADB_MDNS_AUTO_CONNECT": "0",
             "ADB_LIBUSB": "0",
+            "ADB_LOCAL_TRANSPORT_MAX_PORT": "5553",  # looks for no emulators
         }
         self._program, self._folder = program, folder
         self.start()
@@ -239,6 +263,12 @@ class AdbServer:
             while client.connect_ex(("127.0.0.1", self.port)):
                 assert time.monotonic() < deadline, (self._folder / "server.log").read_text()
                 time.sleep(0.01)
+
+    def forget(self, serial: str) -> None:
+        """Have it try no more to reach a phone."""
+        environment = {**os.environ, **self.environment}
+        argv = [self._program, "disconnect", serial]
+        subprocess.run(argv, env=environment, capture_output=True, check=False)
 
     def stop(self) -> None:
         """Kill it."""

@@ -75,6 +75,27 @@ class Userland:
     host_key: tuple[str, str]
     upper: Path
 
+    @property
+    def address(self) -> str:
+        """Its address, as users write it."""
+        return f"ssh://{self.user}@127.0.0.1:{self.port}"
+
+    @property
+    def known_hosts_line(self) -> str:
+        """The line by which clients know it."""
+        return f"[127.0.0.1]:{self.port} {' '.join(self.host_key)}\n"
+
+    def client_files(self, folder: Path) -> tuple[Path, Path]:
+        """Write an ``ssh_config`` and a ``known_hosts`` file by which clients get in."""
+        config, known_hosts = folder / "ssh_config", folder / "known_hosts"
+        known_hosts.write_text(self.known_hosts_line)
+        config.write_text(
+            f"Host 127.0.0.1\nIdentityFile {self.client_key}\nIdentitiesOnly yes\n"
+            f"IdentityAgent none\nUserKnownHostsFile {known_hosts}\n"
+            "GlobalKnownHostsFile /dev/null\n"
+        )
+        return config, known_hosts
+
 
 def why_not() -> str:
     """Tell what this machine lacks for it; empty when nothing."""

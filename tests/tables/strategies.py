@@ -5,6 +5,7 @@ from __future__ import annotations
 import hypothesis.strategies as st
 
 from sartor.tables import (
+    Call,
     Condition,
     Frame,
     Framed,
@@ -96,6 +97,7 @@ conditions = st.builds(
     threads=st.integers(1, 64),
     batch=st.integers(1, 64),
     options=st.sampled_from(["", "xnnpack=0", "level=extended,arena=0"]),
+    cores=st.sampled_from(["", "0-64", "1,3-67", "0-127"]),
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -135,7 +137,7 @@ networks = st.builds(
 )
 
 subjects: st.SearchStrategy[Subject] = st.one_of(
-    operators(), blocks, networks, operators().map(Framed), maps.map(Frame)
+    operators(), blocks, networks, operators().map(Framed), maps.map(Frame), st.just(Call())
 )
 
 
