@@ -23,9 +23,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,7 @@ class Outcome:
         host_cpu_s: that it computed, without the devices.
         first_done_s: when the first device had answered its last job.
         last_done_s: when the last had.
-        longest_wait_s: that any device was without a job between two.
+        longest_wait_s: that any device's agent was without a job between two.
         median_wait_s: of the longest waits of all devices.
         busy_share: of a device's time from its first job to its last, the median of all devices.
         least_busy_share: of the device that waited most.
@@ -122,7 +122,7 @@ def profile(
     if not any(one.jobs for one in fleet):
         raise MeasurementError(f"no device was given a job: {errors.read_text()[-1000:]}")
     waits = [_waits(one) for one in fleet if one.jobs]
-    done_s = [one.jobs[-1][1] - started for one in fleet if one.jobs]
+    done_s = [one.jobs[-1].answered_s - started for one in fleet if one.jobs]
     return Outcome(
         devices=len(fleet),
         complete=complete,
@@ -173,14 +173,17 @@ def _complete(store: str, names: Sequence[str], plan: Plan) -> int:
 
 def _waits(device: Simulated) -> tuple[float, float]:
     """Return the longest time between two jobs of one agent, and the share of work in all time."""
-    jobs = deque(device.jobs)
-    longest_s, busy_s = 0.0, 0.0
-    before = jobs[0][0]
-    for came_s, answered_s, _ in jobs:
-        longest_s = max(longest_s, came_s - before)
-        busy_s += answered_s - came_s
-        before = answered_s
-    return longest_s, busy_s / (jobs[-1][1] - jobs[0][0])
+    jobs = device.jobs
+    longest_s = max(
+        (
+            after.came_s - before.answered_s
+            for before, after in pairwise(jobs)
+            if before.agent == after.agent
+        ),
+        default=0.0,
+    )
+    busy_s = sum(job.answered_s - job.came_s for job in jobs)
+    return longest_s, busy_s / (jobs[-1].answered_s - jobs[0].came_s)
 
 
 def _print(outcome: Outcome) -> None:

@@ -89,8 +89,8 @@ class LastingStream:
         self._failure: DeviceError | None = None
         self._attachment: Attachment | None = None
         self._away_s, self._away_since = 0.0, 0.0
-        _open.add(self._name)
         start = Start(tuple(argv), dict(environment), patience.patience_s + _LINGER_S)
+        _open.add(self._name)
         try:
             first = self._attach(start, time.monotonic(), pauses_s())
         except DeviceError:

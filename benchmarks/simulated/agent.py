@@ -5,8 +5,9 @@ It needs Python's standard library only, and starts in some milliseconds. To a h
 a job as the recorded one took, times ``pace``; ``-m sartor_agent.lock`` is the agent's own lock;
 with ``-c`` it is Python itself.
 
-A line of the device's journal says of every job when it came, when it was answered, and how many
-models it measured: seconds of the monotonic clock, which all processes of a machine share.
+A line of the device's journal says of every job when it came, when it was answered, how many models
+it measured, and by which process: seconds of the monotonic clock, which all processes of a machine
+share.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def _serve(folder: Path, recording: Path, pace: float, fault: str, journal: Path
                     unpack(folder, name)
             answer = _measured(job, folder, recording, kept)
             time.sleep(pace * answer["busy_ms"] / 1000)
-            log.write(f"{came_s} {time.monotonic()} {len(job['measure'])}\n")
+            log.write(f"{came_s} {time.monotonic()} {len(job['measure'])} {os.getpid()}\n")
             if fault.startswith("dies") and _jobs_in(journal) >= int(fault.partition(":")[2]):
                 os._exit(1)
             _emit(answer)

@@ -10,7 +10,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from paramiko import SSHConfig
 from paramiko.ssh_exception import ConfigParseError
@@ -85,7 +84,7 @@ def find_route(address: SshAddress, config: Path | None = None) -> tuple[Hop, ..
 class _Parsed(SSHConfig):
     """Paramiko's reading of a config, which would pass over conditions that it does not know."""
 
-    def _does_match(self, match_list: list[dict[str, Any]], *rest: Any) -> Any:
+    def _does_match(self, match_list: list[dict[str, str]], *rest: object) -> object:
         known = list(itertools.takewhile(lambda one: one["type"] in _CONDITIONS, match_list))
         found = super()._does_match(known, *rest) if known else bool(match_list)  # type: ignore[misc]
         if found and len(known) < len(match_list):
@@ -170,12 +169,11 @@ def _hop(
         "%u": getpass.getuser(),
         "%k": alias or address.host,
     }
-    files = (*_USER_KNOWN_HOSTS, *_SYSTEM_KNOWN_HOSTS)
     named = (
         *shlex.split(_text(options, "userknownhostsfile", " ".join(_USER_KNOWN_HOSTS))),
         *shlex.split(_text(options, "globalknownhostsfile", " ".join(_SYSTEM_KNOWN_HOSTS))),
     )
-    files = tuple(_expanded(file, tokens) for file in named if file.lower() != "none")
+    known_hosts = [_expanded(file, tokens) for file in named if file.lower() != "none"]
     found = options.get("identityfile")
     identities = found if isinstance(found, list) else []
     agent: str | None = _text(options, "identityagent", "SSH_AUTH_SOCK")
@@ -192,7 +190,7 @@ def _hop(
         user=user,
         known_as=alias.lower() or host_name(host, port),
         has_key_alias=bool(alias),
-        known_hosts=tuple(map(Path, files)),
+        known_hosts=tuple(map(Path, known_hosts)),
         identities=tuple(
             Path(_expanded(file, tokens))
             for file in (identities or _IDENTITIES)

@@ -34,14 +34,14 @@ class _Agent(AgentSSH):
         try:
             connection.settimeout(_AGENT_S)
             connection.connect(path)
-            self._connect(connection)
+            self._connect(connection)  # type: ignore[attr-defined]
         except BaseException:
             connection.close()
             raise
 
     def close(self) -> None:
         """Leave the agent."""
-        self._close()
+        self._close()  # type: ignore[attr-defined]
 
 
 class _Attempts:

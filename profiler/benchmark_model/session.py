@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from types import TracebackType
 
 from ...devices.device import Device
@@ -136,12 +136,10 @@ class BenchmarkSession:
         """Put models on the device, in one go; return the names by which jobs refer to them."""
         number, suffix = next(self._models), self._runtime.suffix
         names = tuple(f"{number}-{index}{suffix}" for index in range(len(models)))
-        contents = {
-            name: Entry(model.read_bytes() if isinstance(model, Path) else model)
-            for name, model in zip(names, models, strict=True)
-        }
+        contents = [model if isinstance(model, bytes) else model.read_bytes() for model in models]
         pack = self._folder / f"{number}.tar"
-        with temporary_file(tar_of(contents)) as path:
+        tree = dict(zip(names, map(Entry, contents), strict=True))
+        with temporary_file(tar_of(tree)) as path:
             self._device.push(path, pack)
         self._run(["tar", "-xf", str(pack), "-C", str(self._folder)])
         self._run(["rm", "-f", str(pack)])

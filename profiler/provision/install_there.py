@@ -73,9 +73,12 @@ def make(folder: Path, order: dict) -> dict:
 
 def accept(folder: Path, order: dict) -> dict:
     """Let an environment that was made count, and remove whatever else there was."""
-    whole = folder / order["key"]
-    shutil.rmtree(whole, ignore_errors=True)
-    (folder / f"{order['key']}.part").rename(whole)
+    whole, made = folder / order["key"], folder / f"{order['key']}.part"
+    if made.exists():  # or this order was carried out before, and nobody heard of it
+        shutil.rmtree(whole, ignore_errors=True)
+        made.rename(whole)
+    if not whole.is_dir():
+        raise Damaged(f"there is no {made.name}")
     os.sync()  # the note must not outlive a loss of power that files before it do not
     part = folder / f"{NOTE}.part"
     part.write_text(order["note"])

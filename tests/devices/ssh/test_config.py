@@ -193,5 +193,5 @@ def test_conditions_that_are_not_supported_hurt_nobody_else(tmp_path: Path) -> N
 
 
 def test_a_config_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="cannot read .*Is a directory"):
+    with pytest.raises(FormatError, match=r"cannot read .*Is a directory"):
         find_route(SshAddress("pi4"), tmp_path)

@@ -74,7 +74,9 @@ def test_what_cannot_be_started_says_why(sshd: Sshd, client: Client, tmp_path: P
     for program in (device.root / "text", device.root):
         with pytest.raises(CommandFailedError, match=rf"cannot start {program}: Permission denied"):
             device.run([str(program)], timeout_s=10)
-    with pytest.raises(CommandFailedError, match="200011 bytes long|bytes long, and 131071 can be"):
+    with pytest.raises(
+        CommandFailedError, match=r"200011 bytes long|bytes long, and 131071 can be"
+    ):
         device.run(["echo", "x" * 200_000], timeout_s=10)
     assert device.run(["echo", "next"], timeout_s=10).stdout == "next\n"
 
@@ -102,7 +104,7 @@ def test_a_shell_that_greets_is_not_taken_for_the_program(own_sshd: Sshd, client
 def test_an_account_that_runs_nothing_says_so(client: Client) -> None:
     with running_sshd("ForceCommand echo This account is not available.; exit 1") as server:
         device = client.device(server)
-        with pytest.raises(CommandFailedError, match="runs no command .*not available"):
+        with pytest.raises(CommandFailedError, match=r"runs no command .*not available"):
             device.run(["true"], timeout_s=10)
 
 
@@ -193,7 +195,7 @@ class TestCut:
             running = threads.submit(device.run, ["sleep", "600"], 60)
             assert wait_for(lambda: bool(own_sshd.program_pids()))
             own_sshd.cut()
-            with pytest.raises(ConnectionLostError, match="connection to pi4 broke: .*may have"):
+            with pytest.raises(ConnectionLostError, match=r"connection to pi4 broke: .*may have"):
                 running.result()
         assert device.run(["echo", "x"], timeout_s=10).stdout == "x\n"
 
@@ -250,12 +252,15 @@ class TestCut:
         stop = threading.Event()
         worked: list[str] = []
 
+        def said() -> str:
+            try:
+                return device.run(["echo", "x"], timeout_s=60).stdout
+            except (ConnectionLostError, DeviceUnreachableError):
+                return "lost"
+
         def work() -> None:
             while not stop.is_set():
-                try:
-                    worked.append(device.run(["echo", "x"], timeout_s=60).stdout)
-                except (ConnectionLostError, DeviceUnreachableError):
-                    worked.append("lost")
+                worked.append(said())
 
         with ThreadPoolExecutor(4) as threads:
             workers = [threads.submit(work) for _ in range(4)]
@@ -310,9 +315,9 @@ def test_a_folder_that_cannot_be_written_is_told(
 ) -> None:
     device = client.device(sshd)
     (tmp_path / "sent").write_text("x")
-    with pytest.raises(DeviceError, match="cannot copy .* to /proc/new/file"):
+    with pytest.raises(DeviceError, match=r"cannot copy .* to /proc/new/file"):
         device.push(tmp_path / "sent", PurePosixPath("/proc/new/file"))
-    with pytest.raises(DeviceError, match="cannot copy .*check free space and permissions"):
+    with pytest.raises(DeviceError, match=r"cannot copy .*check free space and permissions"):
         device.pull(PurePosixPath("/proc/version"), Path("/proc/new/file"))
 
 
@@ -333,8 +338,9 @@ def test_parts_that_a_reboot_left_are_removed_a_day_later(
 
 def test_a_root_that_does_not_make_sense_is_told(client: Client) -> None:
     with running_sshd("SetEnv HOME=/no/such/folder") as server:
+        device = client.device(server)
         with pytest.raises(DeviceError, match="pi4 has no home folder"):
-            client.device(server).root  # noqa: B018
+            device.root  # noqa: B018
 
 
 def test_other_login_shells_get_the_same_words(client: Client, own_sshd: Sshd) -> None:

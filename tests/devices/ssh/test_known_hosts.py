@@ -94,6 +94,6 @@ def test_no_text_breaks_it(text: str, host: str) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DeviceError, match="cannot read the host keys in .*Is a directory"):
+    with pytest.raises(DeviceError, match=r"cannot read the host keys in .*Is a directory"):
         read_known_hosts([tmp_path])
     assert read_known_hosts([Path("/dev/null")]) == ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -192,9 +191,9 @@ class TestCertificates:
         return tmp_path / "authority"
 
     @pytest.fixture
-    def server(self, own_sshd: Sshd) -> Iterator[Sshd]:
+    def server(self, own_sshd: Sshd) -> Sshd:
         own_sshd.stop()
-        yield own_sshd
+        return own_sshd
 
     def start(self, server: Sshd, authority: Path, *options: str, host: bool = True) -> None:
         sign = ["ssh-keygen", "-q", "-s", str(authority), "-I", "name", *(["-h"] if host else [])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from sartor.tables.provenance import Condition
 from sartor.tables.store import Store
 
 from ...real import userland
-from ...real.adbd import Phone
+from ...real.adbd import Phone, running_phone, why_no_phone
 from ...real.benchmark_stand_in import stand_in
 from ...real.bundle import built_bundle
 
@@ -93,6 +94,23 @@ def test_onnx_runtime_measures_on_a_phone_too(handset: AdbDevice) -> None:
         assert session.hello.runtime_version == "onnxruntime 1.32.0"
         names = session.place([runtime.write(graph(3))])
         ((timing,),) = session.measure([MeasureJob(names)])
+    assert isinstance(timing, Timing)
+
+
+@pytest.mark.slow
+def test_the_bundle_for_arm_measures_on_a_phone_of_arm(adb: None, tmp_path: Path) -> None:
+    if "SARTOR_TEST_ARM_PHONE" not in os.environ:
+        pytest.skip("emulated, all of it takes minutes: set SARTOR_TEST_ARM_PHONE=1")
+    if reason := why_no_phone("arm64"):
+        pytest.skip(reason)
+    with running_phone(tmp_path, "arm64") as phone:
+        device = AdbDevice("arm", phone.serial)
+        assert read_architecture(device) == "aarch64"
+        put_bundle(device, built_bundle("aarch64"))
+        runtime = find_runtime("litert")
+        with AgentSession(with_prepared(device, "litert"), runtime) as session:
+            names = session.place([runtime.write(graph(3))])
+            ((timing,),) = session.measure([MeasureJob(names)])
     assert isinstance(timing, Timing)
 
 

@@ -30,6 +30,7 @@ def little(tmp_path: Path, interpreter: Interpreter, monkeypatch: pytest.MonkeyP
         pytest.skip(f"the little wheels are for Python 3.11 on x86_64, not for {interpreter}")
     folder = tmp_path / "little"
     litert_wheels(folder)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cached"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     return folder
