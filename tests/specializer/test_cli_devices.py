@@ -63,10 +63,10 @@ def profile(
 
 
 def test_devices_are_added_listed_and_removed(inventory: Path) -> None:
-    added = sartor("devices", "add", "phone", "adb://R58", "--notes", "the old one")
+    inventory.write_text('[devices.phone]\naddress = "adb://R58"\nnotes = "the old one"\n')
+    added = sartor("devices", "add", "here", "local", "--root", "/tmp/here")
     assert (added.exit_code, added.stdout) == (0, "")
-    assert f"added phone to {inventory}" in added.stderr
-    assert sartor("devices", "add", "here", "local", "--root", "/tmp/here").exit_code == 0
+    assert f"added here to {inventory}" in added.stderr
     local, phone, here = sartor("devices", "--json").document
     assert local["name"] == "local"
     assert phone == {"name": "phone", "address": "adb://R58", "notes": "the old one"}
