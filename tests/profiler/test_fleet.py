@@ -114,7 +114,7 @@ def test_healthy_devices_are_not_held_up_by_others(
     simulate: Callable[..., Simulated], slow_place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of twelve, two are dead, one hangs and one dies midway; the same again measures the rest."""
-    monkeypatch.setattr(session, "_JOB_TIMEOUT_S", 8)
+    monkeypatch.setattr(session, "_JOB_TIMEOUT_S", 6)
     monkeypatch.setattr(session, "_MODEL_TIMEOUT_S", 0)
     monkeypatch.setattr(interleave, "_MAX_STILLBORN", 1)
     faults = {"dead1": "absent", "dead2": "dies:0", "hangs": "hangs", "midway": "dies:15"}
