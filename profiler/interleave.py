@@ -19,6 +19,7 @@ from ..tables.health import BatchHealth
 from ..tables.measurement import Window
 from .batches import VISITS, Batch, Item, Key
 from .messages import MeasureJob, Refusal, Timing
+from .packs import Model
 from .runner import Runner, make_runner
 from .runtimes import Runtime
 from .vitals import between
@@ -198,7 +199,7 @@ class Interleaving(Generic[Key]):
         reference: list[str] = []
         to_come = Counter(batch.items[0].key for batch in order if batch.alone)
 
-        def place(contents: Sequence[bytes]) -> tuple[str, ...]:
+        def place(contents: Sequence[Model]) -> tuple[str, ...]:
             if reference:
                 return session.place(contents)
             first, *rest = session.place([self.reference, *contents])  # in one go

@@ -68,7 +68,7 @@ def main(device: str, folder: str, recording: str, pace: float, fault: str, argv
 def _serve(folder: Path, recording: Path, pace: float, fault: str, journal: Path) -> None:
     about = json.loads((recording / "about.json").read_text())
     _emit({"event": "hello", **about["hello"], "vitals": _vitals()})
-    from sartor_agent.packs import unpack
+    from sartor_agent.packs import unpack  # type: ignore[import-not-found]
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     kept: dict[str, str] = {}
