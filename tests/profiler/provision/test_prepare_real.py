@@ -104,7 +104,7 @@ def test_wheels_travel_over_ssh_and_those_that_arrived_do_not_travel_again(
 
     with pytest.raises(KeyboardInterrupt):
         prepare(device, "tflite-runtime", cache=wheels_kept, tell=interrupt_halfway)
-    server.cut()
+    device.close()
     first = told[0]
     told.clear()
     prepared = prepare(device, "tflite-runtime", cache=wheels_kept, tell=told.append)
@@ -116,6 +116,7 @@ def test_wheels_travel_over_ssh_and_those_that_arrived_do_not_travel_again(
     assert owner == f"{server.user} 700\n"
 
 
+@pytest.mark.slow
 def test_with_patience_a_broken_connection_is_not_even_noticed(
     far: tuple[SshDevice, Sshd], wheels_kept: Path
 ) -> None:
