@@ -224,18 +224,22 @@ class TestCut:
         small, large, got = tmp_path / "small", tmp_path / "large", tmp_path / "got"
         small.write_bytes(b"old")
         with large.open("wb") as file:
-            file.truncate(1 << 30)
+            file.truncate(1 << 28)
         device.push(small, device.root / "folder" / "file")
         device.push(small, device.root / "folder" / "source")
         source = str(device.root / "folder" / "source")
-        device.run(["truncate", "-s", "1G", source], timeout_s=10)
+        device.run(["truncate", "-s", "256M", source], timeout_s=10)
         with ThreadPoolExecutor(1) as threads:
             if way == "push":
                 copy = threads.submit(device.push, large, device.root / "folder" / "file")
             else:
                 copy = threads.submit(device.pull, PurePosixPath(source), got)
-            assert wait_for(lambda: bool(own_sshd.program_pids()))
-            time.sleep(0.3)
+
+            def is_on_its_way() -> bool:
+                parts = [*tmp_path.glob("*.part"), *own_sshd.home.rglob("*.part")]
+                return any(part.stat().st_size > 100_000 for part in parts)
+
+            assert wait_for(is_on_its_way)
             own_sshd.cut()
             with pytest.raises(ConnectionLostError):
                 copy.result()

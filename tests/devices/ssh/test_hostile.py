@@ -100,7 +100,7 @@ def test_a_peer_that_hangs_up_is_told(client: Client, tmp_path: Path) -> None:
 def test_a_peer_that_drips_is_not_waited_for(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sartor.devices.ssh.connect._HANDSHAKE_S", 1.0)
+    monkeypatch.setattr("sartor.devices.ssh.connect._HANDSHAKE_S", 0.2)
 
     def serve(connection: socket.socket) -> None:
         while True:
@@ -150,7 +150,7 @@ def test_a_server_that_refuses_programs_is_told(device_of: Make) -> None:
 def test_a_server_that_never_answers_is_given_up(
     device_of: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sartor.devices.ssh.program._START_S", 1.0)
+    monkeypatch.setattr("sartor.devices.ssh.program._START_S", 0.3)
 
     def never(channel: paramiko.Channel, command: str) -> bool:
         time.sleep(5)
@@ -163,8 +163,8 @@ def test_a_server_that_never_answers_is_given_up(
 def test_a_program_that_is_not_started_is_given_up(
     device_of: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sartor.devices.ssh.program._START_S", 1.0)
-    with pytest.raises(DeviceTimeoutError, match="did not start true within 1 s"):
+    monkeypatch.setattr("sartor.devices.ssh.program._START_S", 0.3)
+    with pytest.raises(DeviceTimeoutError, match="did not start true within 0\\.3 s"):
         device_of(lambda channel, command: True).run(["true"], timeout_s=10)
 
 
@@ -207,7 +207,9 @@ def test_a_flood_beyond_the_window_is_cut_off(
             device.run(["yes"], timeout_s=60)
         return
     stream = device.open_stream(["yes"], {})
-    time.sleep(2)
+    connection = device._connection
+    assert connection is not None
+    assert wait_for(lambda: not connection.is_alive)
     with pytest.raises(ConnectionLostError, match="more than it was asked for"):
         stream.read_line(timeout_s=60)  # a flood without a line's end
 

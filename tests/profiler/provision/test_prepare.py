@@ -237,6 +237,7 @@ def test_cut_at_any_step_it_goes_on(
     done_first: bool,
 ) -> None:
     litert_wheels(little, noise_bytes=20_000)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(pieces_module, "_PIECE_BYTES", 10_000)
     steps = steps_of(tmp_path / "first", python)
     assert steps > 10
@@ -360,13 +361,14 @@ def test_a_place_that_does_not_take_it_is_told(
     place.mkdir()
     script = 'mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@"'
     command = ["unshare", "--mount", "sh", "-c", script, "sh", options, str(place)]
+    ours = {"PYTHONPATH": os.pathsep.join(sys.path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     # The mount is seen by these processes alone, and goes with them.
     program = [sys.executable, "-c", IN_A_PLACE, str(place / "device"), python]
     done = subprocess.run(
         [*command, *program],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**os.environ, **ours},
         check=True,
     )
     assert re.search(message, done.stdout), done.stdout
