@@ -35,7 +35,7 @@ print(  # noqa: T201 (that is what it is for)
             "bits": 8 * struct.calcsize("P"),
             "machine": platform.machine(),
             "libc": _libc,
-            "missing": [name for name in _NEEDED if _lacks(name)],  # type: ignore[no-untyped-call],
+            "missing": [name for name in _NEEDED if _lacks(name)],  # type: ignore[no-untyped-call]
         }
     )
 )
