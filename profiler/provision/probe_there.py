@@ -10,7 +10,7 @@ import sys
 _NEEDED = ("base64", "csv", "ctypes", "email", "fcntl", "hashlib", "shutil", "zipfile", "zlib")
 
 
-def _lacks(name):  # noqa: ANN001, ANN202 (it may be an old Python)
+def _lacks(name: str) -> bool:
     try:
         __import__(name)
     except ImportError:
