@@ -10,9 +10,10 @@ a part of their weights stays in the caches from one inference to the next; and 
 operators and each other. The plain sum over operators, without any calibration, is compared with
 both, and so are a factor and a line through half of the networks, which predict the other half.
 
-A model of one operator also pays for being called, which a network pays once. So an operator of
-next to no work is timed among the others, and where operators are not measured in frames, which
-subtract such costs, sums are also compared less its latency for each operator but one.
+A model of one operator also pays for being called, which a network pays once. So tables take the
+latency of a model of next to no work off every row (``tables.called``); where operators are not
+measured in frames, which subtract such costs by themselves, sums are also compared with calls left
+in.
 
 Everything of one amount of memory is measured in one run, interleaved and in random order. For
 figures worth quoting the machine has to be quiet.
@@ -36,15 +37,14 @@ from sartor.devices import Device, find_device
 from sartor.profiler import find_runtime, identify, make_plan
 from sartor.profiler.batches import ENOUGH_MB, Item, make_batches
 from sartor.profiler.interleave import Interleaving
-from sartor.profiler.plan import Target
 from sartor.profiler.reference import reference_graph
 from sartor.profiler.reservation import reserved
 from sartor.specializer.cli.options import DEFAULT_PASSES, DEFAULT_SUPERNET
 from sartor.specializer.cli.output import print_json, print_table, progress_bar
 from sartor.specializer.shipped import find_spec
-from sartor.tables import Condition, LatencyTable, Network, Operator, SartorError
+from sartor.tables import Call, Condition, LatencyTable, Network, SartorError
 from sartor.tables.errors import MeasurementError
-from sartor.tables.graph import Graph, single_operator_graph
+from sartor.tables.graph import Graph
 from sartor.tables.measurement import Window
 from sartor.tables.subject import Subject
 
@@ -52,9 +52,6 @@ Floats = NDArray[np.float64]
 
 _COLD = "cold "
 """Stands before the name of a network that is timed in turns with others."""
-
-_CALL = Operator.parse("dense/8x1x1/out=8/none/float32")
-"""An operator of next to no work; 64 multiply-adds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +80,10 @@ class Outcome:
     Attributes:
         condition: that everything was measured under.
         memory_mb: touched between two inferences of an operator.
-        call_us: latency of an operator of next to no work.
+        call_us: latency of a model of next to no work.
         agreements: of sums with networks that run again and again, with networks that were found as
-            cold as their operators, and the same with sums less calls, where those are in them.
+            cold as their operators, and the same with sums that hold a call for every operator,
+            where rows are not differences between models.
     """
 
     condition: str
@@ -143,8 +141,6 @@ def measure(
         for target in plan.targets
         for subject, alone in _states(target.subject)
     ]
-    call = Target(_CALL, single_operator_graph(_CALL))
-    items.append(Item(_CALL, partial(runtime.write, call.graph), call.memory_mb))
     with reserved(device), progress_bar() as bar:
         provenance = identify(device, condition)
         task = bar.add_task(f"{called}, {memory_mb:g} MB", total=passes * len(items))
@@ -168,18 +164,17 @@ def measure(
         raise MeasurementError("{} could not be measured: {}".format(*failures.popitem()))
     table = LatencyTable.from_windows(called, provenance, windows, {})
     measured_ms = {whole.network.name: whole.measurement.median_ms for whole in table.networks}
-    call_ms = table.measurements[_CALL].median_ms
-    sums_ms = np.array([table.sum_ms(graph.operators) for graph in graphs])
-    compared = {"": sums_ms}
-    if not plan.framed:
-        calls = np.array([len(graph.operators) - 1 for graph in graphs])
-        compared[", less calls"] = sums_ms - call_ms * calls
+    tables = {"": table} if plan.framed else {"": table, ", with calls": table.without({Call()})}
+    compared = {
+        how: np.array([found.sum_ms(graph.operators) for graph in graphs])
+        for how, found in tables.items()
+    }
     agreements = {
-        state + less: compare(sums, np.array([measured_ms[before + one.name] for one in graphs]))
-        for less, sums in compared.items()
+        state + how: compare(sums, np.array([measured_ms[before + one.name] for one in graphs]))
+        for how, sums in compared.items()
         for state, before in (("again and again", ""), ("cold", _COLD))
     }
-    return Outcome(str(condition), memory_mb, 1000 * call_ms, agreements)
+    return Outcome(str(condition), memory_mb, 1000 * (table.call_ms or 0.0), agreements)
 
 
 def _states(subject: Subject) -> list[tuple[Subject, bool]]:

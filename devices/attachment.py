@@ -14,6 +14,7 @@ from ..tables.errors import (
     ConnectionLostError,
     DeviceError,
     DeviceTimeoutError,
+    FormatError,
 )
 from ..tables.owner import Owner
 from .archive import Archive
@@ -53,11 +54,21 @@ class Start:
         argv: the program and its arguments.
         environment: added to the device's own.
         linger_s: how long it is kept with no host attached, in seconds.
+
+    Raises:
+        FormatError: no program can be told that.
     """
 
     argv: tuple[str, ...]
     environment: dict[str, str]
     linger_s: float
+
+    def __post_init__(self) -> None:
+        if any("\0" in word for word in (*self.argv, *self.environment.values())):
+            raise FormatError("no program can be told what has a NUL in it")
+        for name in self.environment:
+            if not name or "=" in name or "\0" in name:
+                raise FormatError(f"{name!r} cannot be the name of an environment variable")
 
 
 class Attachment:

@@ -38,19 +38,26 @@ def add_entry(entry: Entry, named: Path | None = None) -> Inventory:
         OutputError: it cannot be written.
     """
     with _editing(named) as (inventory, document):
-        if entry.name in inventory.names:
-            raise InventoryError(
-                f"there is a device {entry.name!r} in {inventory.path} already; choose another "
-                f"name, or remove it first: sartor devices remove {entry.name}"
-            )
+        refuse_taken(entry.name, inventory)
         import tomlkit
+        from tomlkit.items import InlineTable
 
         if TABLE not in document:
             document[TABLE] = tomlkit.table(is_super_table=True)
-        added = tomlkit.table()
+        inline = isinstance(document[TABLE], InlineTable)  # as somebody has written it by hand
+        added = tomlkit.inline_table() if inline else tomlkit.table()
         added.update(entry.fields)
         document[TABLE].update({entry.name: added})
     return read_inventory(named)
+
+
+def refuse_taken(name: str, inventory: Inventory) -> None:
+    """Raise InventoryError if there is a device of a name."""
+    if name in inventory.names:
+        raise InventoryError(
+            f"there is a device {name!r} in {inventory.path} already; choose another name, or "
+            f"remove it first: sartor devices remove {name}"
+        )
 
 
 def remove_entry(name: str, named: Path | None = None) -> Entry:

@@ -89,8 +89,8 @@ class LastingStream:
         self._failure: DeviceError | None = None
         self._attachment: Attachment | None = None
         self._away_s, self._away_since = 0.0, 0.0
-        _open.add(self._name)
         start = Start(tuple(argv), dict(environment), patience.patience_s + _LINGER_S)
+        _open.add(self._name)
         try:
             first = self._attach(start, time.monotonic(), pauses_s())
         except DeviceError:
@@ -145,9 +145,9 @@ class LastingStream:
                     self._await(lambda: ledger.status is not None, _KILL_S)
             finally:
                 ledger.leaving = True
+                _open.discard(self._name)
                 self._changed.notify_all()
         self._thread.join(_GOODBYE_S)
-        _open.discard(self._name)
         if ledger.status is None:
             raise DeviceTimeoutError(f"{self._program} on {self._device.name} cannot be ended")
         return ledger.status
@@ -196,7 +196,8 @@ class LastingStream:
                 time.sleep(next(pauses))
                 attachment = self._attach(None, since, pauses)
         except NotThereError as error:
-            self._end_without_relay(error)
+            if not self._ledger.leaving:
+                self._end_without_relay(error)
         except DeviceError as error:
             self._fail(error)
 
@@ -235,13 +236,13 @@ class LastingStream:
             lost = attachment.nonsense(error)
         with self._changed:
             self._attachment, self._away_since = None, time.monotonic()
+            over = self._ledger.leaving and lost is None
             self._changed.notify_all()
-            over = self._ledger.leaving
-        if over and lost is None:
+        if over:
             attachment.close()
             return None
-        attachment.abandon()
-        return None if over else lost or ConnectionLostError(f"{self._device.name} has hung up")
+        attachment.abandon()  # a goodbye that may not have arrived is said again
+        return lost or ConnectionLostError(f"{self._device.name} has hung up")
 
     def _talk(self, attachment: Attachment) -> None:
         """Say over one connection what is to be said; who listens notices when it breaks."""

@@ -15,7 +15,7 @@ from ..tables.errors import (
 
 PATIENCE_S = 120.0
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 3.0
 
 
 class Patience:

@@ -14,6 +14,7 @@ from .health import Health
 from .interpreted import Interpreted
 from .lasting import open_lasting_stream
 from .patience import PATIENCE_S, Patience, pauses_s
+from .stoppable import StoppableDevice
 
 Result = TypeVar("Result")
 
@@ -30,7 +31,9 @@ def patient(
         patience_s: how long to try to get back to it, in seconds.
         tell: is called when the connection broke, and when there is one again.
     """
-    inner = device.device if isinstance(device, Interpreted) else device
+    inner = device
+    while isinstance(inner, (Interpreted, StoppableDevice)):
+        inner = inner.device
     if not device.remote or isinstance(inner, Patient):
         return device
     return Patient(device, patience_s, tell)
@@ -38,6 +41,8 @@ def patient(
 
 def impatient(device: Device) -> Device:
     """Return a device whose streams end with their connections, and need no Python there."""
+    if isinstance(device, StoppableDevice):
+        return StoppableDevice(impatient(device.device), device.stop)
     return device.device if isinstance(device, Patient) else device
 
 

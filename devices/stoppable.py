@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _GLANCE_S = 0.5
 """How long a stream is listened to before we look whether all is to stop."""
 
+_GOODBYE_S = 3.0
+"""For a program to end what it is at."""
+
 
 class Stop:
     """Tells threads, once and for all, to end what they do."""
@@ -47,63 +50,64 @@ class StoppableDevice:
     thread holds is given back in order: for this, programs still run to their end, and streams
     close.
 
-    Args:
-        device: that it is.
+    Attributes:
+        device: that it is; where its connection may break, one that outlasts that
+            (``devices.patient``).
         stop: tells when all is to end.
     """
 
     def __init__(self, device: Device, stop: Stop) -> None:
-        self._device, self._stop = device, stop
+        self.device, self.stop = device, stop
 
     @property
     def name(self) -> str:
         """The name by which users address it."""
-        return self._device.name
+        return self.device.name
 
     @property
     def root(self) -> PurePosixPath:
         """The folder on it for our files."""
-        return self._device.root
+        return self.device.root
 
     @property
     def python(self) -> str:
         """The interpreter that runs agents there."""
-        return self._device.python
+        return self.device.python
 
     @property
     def remote(self) -> bool:
         """Whether a connection lies between us and it."""
-        return self._device.remote
+        return self.device.remote
 
     def run(self, argv: Sequence[str], timeout_s: float) -> Completed:
         """Run a program to its end; see ``Device.run``."""
-        return self._device.run(argv, timeout_s)
+        return self.device.run(argv, timeout_s)
 
     def push(self, local: Path, remote: PurePosixPath) -> None:
         """Copy a file to the device; see ``Device.push``."""
-        self._stop.check()
-        self._device.push(local, remote)
+        self.stop.check()
+        self.device.push(local, remote)
 
     def pull(self, remote: PurePosixPath, local: Path) -> None:
         """Copy a file from the device; see ``Device.pull``."""
-        self._stop.check()
-        self._device.pull(remote, local)
+        self.stop.check()
+        self.device.pull(remote, local)
 
     def open_stream(self, argv: Sequence[str], environment: Mapping[str, str]) -> StoppableStream:
         """Start a program and talk to it; see ``Device.open_stream``."""
-        self._stop.check()
-        stream = self._device.open_stream(argv, environment)
-        return StoppableStream(stream, self._stop, argv[0])
+        self.stop.check()
+        stream = self.device.open_stream(argv, environment)
+        return StoppableStream(stream, self.stop, argv[0])
 
     def facts(self) -> DeviceFacts:
         """Return what it is."""
-        self._stop.check()
-        return self._device.facts()
+        self.stop.check()
+        return self.device.facts()
 
     def health(self) -> Health:
         """Return how it is right now."""
-        self._stop.check()
-        return self._device.health()
+        self.stop.check()
+        return self.device.health()
 
 
 class StoppableStream:
@@ -136,8 +140,8 @@ class StoppableStream:
         return self._stream.last_words()
 
     def close(self, timeout_s: float = 10) -> int:
-        """End it; see ``Stream.close``."""
-        return self._stream.close(timeout_s)
+        """End it, without much patience once all is to stop; see ``Stream.close``."""
+        return self._stream.close(min(timeout_s, _GOODBYE_S) if self._stop.asked else timeout_s)
 
     def kill(self) -> None:
         """End it at once; see ``Stream.kill``."""

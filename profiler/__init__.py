@@ -12,6 +12,7 @@ from .progress import CollectionReport, Progress
 from .runtimes import RUNTIMES, Runtime, find_runtime
 from .session import AgentSession
 from .whole import measure_model
+from .written import WrittenModels
 
 __all__ = [
     "RUNTIMES",
@@ -32,6 +33,7 @@ __all__ = [
     "Refusal",
     "Runtime",
     "Timing",
+    "WrittenModels",
     "at_once",
     "check",
     "collect",

@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from .packs import Model
+
 Key = TypeVar("Key", bound=Hashable)
 
 ENOUGH_MB = 48.0
@@ -34,14 +36,14 @@ class Item(Generic[Key]):
 
     Attributes:
         key: unique among the items.
-        content: makes the model's file; asked for once in every pass.
+        content: makes the model's content, or a file of it; asked for once in every pass.
         memory_mb: that its weights and activations take, in megabytes.
         alone: whether it is timed by itself, again and again, as whole networks are; operators are
             timed in turns, cold.
     """
 
     key: Key
-    content: Callable[[], bytes]
+    content: Callable[[], Model]
     memory_mb: float
     alone: bool = False
 

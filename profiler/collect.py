@@ -14,6 +14,7 @@ import numpy as np
 from ..devices.device import Device
 from ..devices.health import Health
 from ..devices.patient import patient
+from ..devices.ready import kept_ready
 from ..tables.errors import FormatError
 from ..tables.health import BatchHealth
 from ..tables.measurement import Window
@@ -29,6 +30,7 @@ from .quiet import wait_until_quiet
 from .reference import reference_graph
 from .reservation import leased, reserved
 from .runtimes import Runtime, find_runtime
+from .written import WrittenModels
 
 if TYPE_CHECKING:
     from ..tables.store import Store
@@ -45,6 +47,7 @@ def collect(
     *,
     patience_s: float | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    models: WrittenModels | None = None,
 ) -> CollectionReport:
     """Measure whatever of a plan a table does not hold yet.
 
@@ -73,6 +76,7 @@ def collect(
             every pass and after several disturbed batches for one that is too hot or too busy; None
             not to wait for others, and to measure whatever it is like.
         tell: is called with what is being waited for.
+        models: shared with other collections by the same plan that run at once.
 
     Raises:
         FormatError: plan and condition are of different data types, or the runtime cannot run so.
@@ -121,7 +125,7 @@ def collect(
                 run.of_windows += len(missing)
             if pass_index > 0 and missing:
                 wait()
-            items = [_item(target, runtime, condition.batch) for target in missing]
+            items = [_item(target, runtime, condition.batch, models) for target in missing]
             interleaving.take_pass(pass_index, make_batches(items, rng))
             if pass_index >= plan.passes - 1:
                 unsteady = run.unsteady(unsteady)
@@ -157,9 +161,10 @@ def _alone(
     with (
         reserved(device, patience_s, tell, native=native) as machine,
         leased(device, store, machine, patience_s, tell),
+        kept_ready(device, tell) as facts,
     ):
         health = wait()
-        store.create(table, identify(device, condition))
+        store.create(table, identify(device, condition, facts))
         with store.lease(table):
             yield health
 
@@ -216,10 +221,14 @@ class _Run:
         )
 
 
-def _item(target: Target, runtime: Runtime, batch: int) -> Item[Subject]:
+def _item(
+    target: Target, runtime: Runtime, batch: int, models: WrittenModels | None
+) -> Item[Subject]:
     return Item(
         target.subject,
-        partial(runtime.write, target.graph, batch),
+        partial(runtime.write, target.graph, batch)
+        if models is None
+        else partial(models.get, runtime, target.graph, batch),
         target.memory_mb,
         alone=isinstance(target.subject, Network),
     )

@@ -14,7 +14,7 @@ from ..tables.framing import Part, framing, subject_graph
 from ..tables.granularity import OPERATORS, Granularity
 from ..tables.graph import Graph
 from ..tables.operator import Operator
-from ..tables.subject import Network, Subject
+from ..tables.subject import Call, Network, Subject
 
 Done = Collection[tuple[str, int]]
 """(text of the subject, pass) of each window that there is, as a store lists them."""
@@ -80,7 +80,7 @@ class Plan:
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
-        """All subjects with their graphs: operators first, then networks.
+        """All subjects with their graphs: operators first, then a call, then networks.
 
         What is timed for a block is the graph of what it is made of.
         """
@@ -95,12 +95,14 @@ class Plan:
 
     @property
     def _subjects(self) -> list[Part]:
-        """What is measured for the operators, each once, in a fixed order."""
+        """What is measured for the operators, each once, in a fixed order; a call comes last."""
+        if not self.operators:
+            return []
         if not self.framed:
-            return list(self.operators)
+            return [*self.operators, Call()]
         framings = [framing(operator) for operator in self.operators]
         found = [part for framed in framings for part in (framed.whole, *framed.parts)]
-        return list(dict.fromkeys(found))
+        return [*dict.fromkeys(found), Call()]
 
 
 def make_plan(

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from ..devices.device import Device
 from .messages import Hello, MeasureJob, Refusal, Timing
+from .packs import Model
 from .runtimes import Runtime
 from .vitals import Vitals
 
@@ -30,7 +31,7 @@ class Runner(Protocol):
     ) -> None:
         """End it, and leave nothing of it behind."""
 
-    def place(self, models: Sequence[bytes]) -> tuple[str, ...]:
+    def place(self, models: Sequence[Model]) -> tuple[str, ...]:
         """Put models on the device; return the names by which jobs refer to them."""
 
     def measure(self, jobs: Iterable[MeasureJob]) -> Iterator[tuple[Timing | Refusal, ...]]:

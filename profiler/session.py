@@ -8,6 +8,7 @@ import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -37,7 +38,7 @@ from .messages import (
     read_hello,
     read_timings,
 )
-from .packs import packed
+from .packs import Model, write_pack
 from .provision.recipes import can_prepare
 from .provision.using import preparing
 from .reservation import busy, this_process
@@ -113,7 +114,7 @@ class AgentSession:
     ) -> None:
         self._end()
 
-    def place(self, models: Sequence[bytes]) -> tuple[str, ...]:
+    def place(self, models: Sequence[Model]) -> tuple[str, ...]:
         """Put models on the device, in one go where a connection lies between.
 
         Returns:
@@ -122,7 +123,9 @@ class AgentSession:
         number, suffix = next(self._models), self._runtime.suffix
         names = tuple(f"{number}/{index}{suffix}" for index in range(len(models)))
         if self._device.remote:
-            self._push(packed(names, models), f"{number}.pack")
+            with temporary_file() as pack:
+                write_pack(pack, names, models)
+                self._device.push(pack, self._folder / f"{number}.pack")
         else:
             for name, model in zip(names, models, strict=True):
                 self._push(model, name)
@@ -223,8 +226,11 @@ class AgentSession:
         if self._stream.close():
             self._device.run(["rm", "-rf", str(self._folder)], _COMMAND_TIMEOUT_S)
 
-    def _push(self, content: bytes, name: str) -> None:
-        with temporary_file(content) as path:
+    def _push(self, model: Model, name: str) -> None:
+        if isinstance(model, Path):
+            self._device.push(model, self._folder / name)
+            return
+        with temporary_file(model) as path:
             self._device.push(path, self._folder / name)
 
     def _greet(self) -> Hello:

@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from .quotation import Quotation
     from .row import Row
     from .store import Store
-    from .subject import Frame, Framed, Network, Subject
+    from .subject import Call, Frame, Framed, Network, Subject
     from .table import LatencyTable, NetworkMeasurement, TableSummary
 
 _HOMES = {
     "Calibration": "calibration",
+    "Call": "subject",
     "Condition": "provenance",
     "Difference": "difference",
     "Estimate": "estimate",
@@ -79,6 +80,7 @@ _HOMES = {
 __all__ = [
     "KINDS",
     "Calibration",
+    "Call",
     "Condition",
     "Difference",
     "Estimate",

@@ -23,20 +23,23 @@ frame before it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .dtypes import graph_with_dtype
 from .graph import Graph, GraphBuilder, single_operator_graph
 from .kinds import output_shape
 from .operator import Operator, Shape
-from .subject import Frame, Framed
+from .subject import Call, Frame, Framed
 
 FRAME_CHANNELS = 16
 """Of a frame's ends: one block of the widest layout (AVX-512), so converting it costs little."""
 
 
-Part = Operator | Framed | Frame
+Part = Operator | Framed | Frame | Call
 """What a latency is made up of."""
+
+_LITTLE_WORK = Operator("dense", ((8, 1, 1),), (("out", 8),))
+"""64 multiply-adds: some tens of nanoseconds, where a call takes microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,15 @@ def subject_graph(subject: Part, dtype: str = "float32") -> Graph:
     """Build the model that is timed for a subject, with weights left to the writer.
 
     Args:
-        subject: an operator, framed or not, or a frame.
-        dtype: of a frame; an operator has one of its own.
+        subject: an operator, framed or not, a frame, or a call.
+        dtype: of a frame or a call; an operator has one of its own.
     """
     if isinstance(subject, Operator):
         return single_operator_graph(subject)
+    if isinstance(subject, Call):
+        return graph_with_dtype(
+            replace(single_operator_graph(_LITTLE_WORK), name=str(subject)), dtype
+        )
     if isinstance(subject, Frame):
         builder, tensor = _opened(str(subject), subject.shape)
         return graph_with_dtype(_closed(builder, tensor), dtype)

@@ -45,12 +45,22 @@ class Frame:
         return f"frame {'x'.join(map(str, self.shape))}"
 
 
-Subject = Operator | Network | Framed | Frame
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A model of next to no work: its latency is what any model takes to be run (``called``)."""
+
+    def __str__(self) -> str:
+        return "call"
+
+
+Subject = Operator | Network | Framed | Frame | Call
 """Its ``str`` is unique in a table: no operator's text holds a space."""
 
 
-def parse_subject(text: str) -> Operator | Framed | Frame:
+def parse_subject(text: str) -> Operator | Framed | Frame | Call:
     """Read back what ``str`` wrote of any subject but a network; FormatError for anything else."""
+    if text == str(Call()):
+        return Call()
     what, _, rest = text.rpartition(" ")
     if not what:
         return Operator.parse(text)
@@ -61,4 +71,4 @@ def parse_subject(text: str) -> Operator | Framed | Frame:
         frame = Frame(tuple(map(int, sizes)))
         if len(sizes) == 3 and str(frame) == text and 0 not in frame.shape:
             return frame
-    raise FormatError(f"{text!r} is no operator, framed operator or frame")
+    raise FormatError(f"{text!r} is no operator, framed operator, frame or call")

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from . import lookup
 from .calibration import COVERAGE, Calibration, Prediction
+from .called import Called
 from .difference import difference
 from .errors import MeasurementError
 from .estimate import Transfer
@@ -20,7 +21,7 @@ from .operator import Operator
 from .provenance import Provenance
 from .quotation import Quotation
 from .row import Row
-from .subject import Framed, Network, Subject
+from .subject import Call, Framed, Network, Subject
 
 _NONE: Mapping[Subject, Quotation] = MappingProxyType({})
 
@@ -121,17 +122,29 @@ class LatencyTable:
     def rows(self) -> Mapping[Operator, Row]:
         """Every operator's latency, as a difference where it was measured in a frame.
 
-        An estimate stands where there is nothing better.
+        One that was measured alone is less a call, where that was measured, too. An estimate stands
+        where there is nothing better.
         """
         rows: dict[Operator, Row] = {}
         for subject, entry in self.entries.items():
             if isinstance(subject, Operator):
-                rows.setdefault(subject, entry)
+                rows.setdefault(subject, self._without_call(entry))
             elif isinstance(subject, Framed):
                 found = difference(subject.operator, self.measurements)
                 if found is not None:
                     rows[subject.operator] = found
         return rows if self.transfer is None else {**self.transfer.operators, **rows}
+
+    @cached_property
+    def call_ms(self) -> float | None:
+        """What any model takes to be run, in milliseconds; None where that was not measured."""
+        found = self.measurements.get(Call())
+        return None if found is None else found.median_ms
+
+    def _without_call(self, entry: Measurement | Quotation) -> Row:
+        if self.call_ms is None or isinstance(entry, Quotation):
+            return entry
+        return Called(entry, self.call_ms)
 
     @cached_property
     def networks(self) -> tuple[NetworkMeasurement, ...]:

@@ -1,6 +1,6 @@
 """Phones over ADB, Android's debug bridge."""
 
-from .awake import Awake, awake, restore
+from .awake import Awake, kept_awake, restore
 from .cleaning import remove_everything
 from .client import AdbClient
 from .device import ROOT, AdbDevice
@@ -14,7 +14,7 @@ __all__ = [
     "AdbStream",
     "Awake",
     "Phone",
-    "awake",
+    "kept_awake",
     "parse_devices",
     "remove_everything",
     "restore",

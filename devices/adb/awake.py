@@ -73,7 +73,7 @@ class _Before:
 
 
 @contextmanager
-def awake(device: Device, tell: Callable[[str], None]) -> Iterator[Awake]:
+def kept_awake(device: Device, tell: Callable[[str], None]) -> Iterator[Awake]:
     """Keep a phone awake, and its clocks fixed, for a while.
 
     It is restored also when what is done meanwhile raises, Ctrl-C included. Two computers that do
@@ -101,7 +101,7 @@ def awake(device: Device, tell: Callable[[str], None]) -> Iterator[Awake]:
 
 
 def restore(device: Device) -> bool:
-    """Make a phone as it was before ``awake``, if it still has to be; tell whether it had to.
+    """Make a phone as it was before ``kept_awake``, if it still has to be; tell whether it had to.
 
     Raises:
         DeviceError: it does not answer, or refuses; the note of how it was stays.

@@ -131,6 +131,7 @@ class AdbStream:
             raise self._break("was being started")
         found = self._pattern.fullmatch(line + b"\n")
         if found is None or found["of"] == b"status":
+            self._listener.join(_ENDS_WITHIN_S)
             raise cannot_run(self._connection, self.last_words() or line.decode(errors="replace"))
         if found["word"]:
             raise self._missing()

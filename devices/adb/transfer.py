@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath, PurePosixPath
@@ -15,27 +16,33 @@ from ...tables.errors import ConnectionLostError, DeviceError, DeviceUnreachable
 if TYPE_CHECKING:
     from .device import AdbDevice
 
+_BROKEN = (ConnectionLostError, DeviceUnreachableError)
 _SCRIPT_S = 120.0
 _COPY_S = 60.0
 _SLOWEST_BYTES_PER_S = 100_000
 _BLOCK_BYTES = 1 << 20
-_SUM = re.compile(r"([0-9]{1,15})\n\\?([0-9a-f]{64})\b")
-# Parts that are a day old were left by a run that was killed; only ours have such names.
+_SUM = re.compile(r"([0-9]{1,15})\n([0-9a-f]{64})\b")
+# Parts that are a day old (two, where find counts whole days) were left by a run that was killed;
+# only ours have such names.
 _MAKE_ROOM = """\
 umask 077
 mkdir -p "$1" || exit 1
-find "$1" -maxdepth 1 -type f -name '*.????????.part' -mtime +0 -exec rm -f {} \\; 2>/dev/null
+find "$1" -maxdepth 1 -type f -name '*.????????.part' -mtime +1 -exec rm -f {} \\; 2>/dev/null
 shift
 rm -f "$@"
 exit 0
 """
-_CHECK = """\
-[ -f "$1" ] || { echo "there is no such file" >&2; exit 1; }
-stat -c %s "$1" && { sha256sum "$1" 2>/dev/null || toybox sha256sum "$1"; }
+_SUMS = 'sum() { sha256sum <"$1" 2>/dev/null || toybox sha256sum <"$1"; }\n'
+_MEASURE = f"""\
+{_SUMS}[ -f "$1" ] || {{ echo "there is no such file" >&2; exit 1; }}
+stat -c %s "$1" && sum "$1"
 """
-_ACCEPT = """\
-[ -d "$2" ] && { echo "that is a folder" >&2; exit 1; }
-mv -f "$1" "$2"
+_ACCEPT = f"""\
+{_SUMS}[ -d "$2" ] && {{ echo "that is a folder" >&2; exit 1; }}
+size=$(stat -c %s "$1") && sum=$(sum "$1") || exit 1
+[ "$size ${{sum%% *}}" = "$3 $4" ] && exec mv -f "$1" "$2"
+echo "$size bytes arrived for $3, or they differ" >&2
+exit 1
 """
 
 
@@ -46,29 +53,28 @@ def push(device: AdbDevice, local: Path, remote: PurePosixPath) -> None:
         size, digest = _local_sum(local)
     except OSError as error:
         raise _cannot(local, remote, error.strerror or str(error), "check its name") from error
-    left = [str(path) for path in device.left]
-    _script(device, _MAKE_ROOM, [str(remote.parent), *left], local, remote)
-    device.left.clear()
-    device.left.append(part)
+    left = _taken(device.left)
+    try:
+        _script(device, _MAKE_ROOM, [str(remote.parent), *map(str, left)], local, remote)
+    except DeviceError:
+        device.left.extend(left)
+        raise
     try:
         device.copy(["push", str(local.absolute()), str(part)], _patience_s(size))
-        got = _parse_sum(_script(device, _CHECK, [str(part)], local, remote))
-        _compare(got, (size, digest), local, remote)
-        _script(device, _ACCEPT, [str(part), str(remote)], local, remote)
-    except (ConnectionLostError, DeviceUnreachableError):
-        raise  # the next push removes what may be left
-    except DeviceError as error:
+        _script(device, _ACCEPT, [str(part), str(remote), str(size), digest], local, remote)
+    except BaseException as error:
+        device.left.append(part)  # the next push removes it, unless we can do so now
+        if not isinstance(error, DeviceError) or isinstance(error, _BROKEN):
+            raise
         with suppress(DeviceError):
-            device.run(["rm", "-f", str(part)], _SCRIPT_S)
-            device.left.remove(part)
+            device.run(["rm", "-f", *map(str, _taken(device.left))], _SCRIPT_S)
         raise _explained(error, local, remote) from error
-    device.left.remove(part)
 
 
 def pull(device: AdbDevice, remote: PurePosixPath, local: Path) -> None:
     """Copy a file from the phone; see ``Device.pull``."""
     part = local.with_name(f"{local.name}.{uuid.uuid4().hex[:8]}.part")  # ours alone
-    size, digest = _parse_sum(_script(device, _CHECK, [str(remote)], remote, local))
+    size, digest = _parse_sum(_script(device, _MEASURE, [str(remote)], remote, local))
 
     def watch() -> None:
         if part.exists() and part.stat().st_size > size:
@@ -77,16 +83,29 @@ def pull(device: AdbDevice, remote: PurePosixPath, local: Path) -> None:
     try:
         local.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         device.copy(["pull", str(remote), str(part.absolute())], _patience_s(size), watch)
-        _compare(_local_sum(part), (size, digest), remote, local)
+        got, got_digest = _local_sum(part)
+        if (got, got_digest) != (size, digest):
+            raise _cannot(
+                remote, local, f"{got} bytes came for {size}, or they differ", "try again"
+            )
         part.replace(local)
     except OSError as error:
         raise _cannot(remote, local, error.strerror or str(error), "check that folder") from error
-    except (ConnectionLostError, DeviceUnreachableError):
+    except _BROKEN:
         raise
     except DeviceError as error:
         raise _explained(error, remote, local) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _taken(paths: deque[PurePosixPath]) -> list[PurePosixPath]:
+    """Take all paths that are there; several threads may do so at once."""
+    found = []
+    with suppress(IndexError):
+        while True:
+            found.append(paths.popleft())
+    return found
 
 
 def _script(
@@ -114,14 +133,6 @@ def _parse_sum(text: str) -> tuple[int, str]:
     if (match := _SUM.match(text)) is None:
         raise DeviceError(f"the phone gives no size and no SHA-256, but {text[:200]!r}")
     return int(match[1]), match[2]
-
-
-def _compare(
-    got: tuple[int, str], wanted: tuple[int, str], source: PurePath, target: PurePath
-) -> None:
-    if got != wanted:
-        cause = f"{got[0]} bytes arrived for {wanted[0]}, or they differ"
-        raise _cannot(source, target, cause, "somebody writes to it, or it was damaged; try again")
 
 
 def _patience_s(size: int) -> float:

@@ -136,8 +136,8 @@ def _keep(places: Places, name: str, listener: socket.socket, starts: dict[str, 
     try:
         try:
             program = Program(argv, environment)
-        except OSError as error:
-            _refuse(listener, f"cannot start {argv[0]}: {error.strerror}")
+        except (OSError, ValueError) as error:
+            _refuse(listener, f"cannot start {argv[0]}: {getattr(error, 'strerror', error)}")
         else:
             Keeper(listener, program, float(starts["linger_s"])).keep()
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ...tables.atomic import write_atomically
@@ -64,7 +65,8 @@ def record_host_key(key: HostKey, known_hosts: Path) -> None:
     except FileNotFoundError:
         lines = []
     kept = [line for line in lines if not _is_about(line, key.host)]
-    known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):  # the next line says why
+        known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     content = "".join(f"{line}\n" for line in (*kept, key.line))
     write_atomically(known_hosts, os.fsencode(content))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import itertools
 import os
 import re
 import shlex
@@ -21,6 +22,7 @@ _SYSTEM_CONFIG = Path("/etc/ssh/ssh_config")
 _SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 _USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 _IDENTITIES = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
+_CONDITIONS = ("all", "canonical", "final", "host", "originalhost", "user", "localuser")
 _DEEPEST = 16
 _MOST_HOPS = 8
 _CONNECT_TIMEOUT_S = 10.0
@@ -79,22 +81,38 @@ def find_route(address: SshAddress, config: Path | None = None) -> tuple[Hop, ..
     return tuple(_route(address, _Config(config), _MOST_HOPS, use_jumps=True))
 
 
+class _Parsed(SSHConfig):
+    """Paramiko's reading of a config, which would pass over conditions that it does not know."""
+
+    def _does_match(self, match_list: list[dict[str, str]], *rest: object) -> object:
+        known = list(itertools.takewhile(lambda one: one["type"] in _CONDITIONS, match_list))
+        found = super()._does_match(known, *rest) if known else bool(match_list)  # type: ignore[misc]
+        if found and len(known) < len(match_list):
+            raise _UnknownConditionError(f"Match {match_list[len(known)]['type']}")
+        return found
+
+
+class _UnknownConditionError(Exception):
+    """A block hangs on what is not supported."""
+
+
 class _Config:
     def __init__(self, file: Path | None) -> None:
         files = [Path.home() / ".ssh" / "config", _SYSTEM_CONFIG] if file is None else [file]
         text = "\nHost *\n".join(_with_includes(path, _DEEPEST) for path in files)
         self.name = str(files[0])
         try:
-            self._parsed = SSHConfig.from_text(text)
+            self._parsed = _Parsed.from_text(text)
         except (ConfigParseError, ValueError) as error:
             raise FormatError(f"{self.name} makes no sense: {error}") from error
 
     def lookup(self, host: str) -> Mapping[str, str | list[str] | None]:
         try:
             return self._parsed.lookup(host)
-        except ImportError as error:
+        except _UnknownConditionError as error:
             raise DeviceUnreachableError(
-                f"{self.name} holds 'Match exec', which is not supported; use 'Match host'"
+                f"{self.name} says '{error}' for {host}, which is not supported; use Host or "
+                "Match host"
             ) from error
         except Exception as error:  # paramiko's parser raises what Python raises
             raise FormatError(f"{self.name} makes no sense for {host}: {error}") from error
@@ -151,12 +169,11 @@ def _hop(
         "%u": getpass.getuser(),
         "%k": alias or address.host,
     }
-    files = (*_USER_KNOWN_HOSTS, *_SYSTEM_KNOWN_HOSTS)
     named = (
         *shlex.split(_text(options, "userknownhostsfile", " ".join(_USER_KNOWN_HOSTS))),
         *shlex.split(_text(options, "globalknownhostsfile", " ".join(_SYSTEM_KNOWN_HOSTS))),
     )
-    files = tuple(_expanded(file, tokens) for file in named if file.lower() != "none")
+    known_hosts = [_expanded(file, tokens) for file in named if file.lower() != "none"]
     found = options.get("identityfile")
     identities = found if isinstance(found, list) else []
     agent: str | None = _text(options, "identityagent", "SSH_AUTH_SOCK")
@@ -173,7 +190,7 @@ def _hop(
         user=user,
         known_as=alias.lower() or host_name(host, port),
         has_key_alias=bool(alias),
-        known_hosts=tuple(map(Path, files)),
+        known_hosts=tuple(map(Path, known_hosts)),
         identities=tuple(
             Path(_expanded(file, tokens))
             for file in (identities or _IDENTITIES)

@@ -63,7 +63,7 @@ class _Leg:
 
     def abandon(self) -> None:
         """Close it without a word, so that nothing can wait."""
-        self.transport.active = False
+        self.transport.active = False  # type: ignore[attr-defined]
         self.packetizer.complete_handshake()  # which ends a timer that Python would wait for
         self.packetizer.close()
 

@@ -14,12 +14,12 @@ from paramiko.agent import AgentSSH
 from paramiko.ssh_exception import (
     AuthenticationException,
     BadAuthenticationType,
-    PasswordRequiredException,
 )
 
 from ...tables.errors import DeviceUnreachableError, NotAuthorizedError
 from .config import Hop
 from .host_key import fingerprint
+from .private_key import LockedKeyError, read_private_key
 
 _AGENT_S = 20.0
 LOGIN_S = 30.0
@@ -31,13 +31,17 @@ class _Agent(AgentSSH):
     def __init__(self, path: str) -> None:
         super().__init__()
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(_AGENT_S)
-        connection.connect(path)
-        self._connect(connection)
+        try:
+            connection.settimeout(_AGENT_S)
+            connection.connect(path)
+            self._connect(connection)  # type: ignore[attr-defined]
+        except BaseException:
+            connection.close()
+            raise
 
     def close(self) -> None:
         """Leave the agent."""
-        self._close()
+        self._close()  # type: ignore[attr-defined]
 
 
 class _Attempts:
@@ -131,14 +135,14 @@ def _file_keys(files: list[Path], attempts: _Attempts) -> Iterator[tuple[str, PK
 def _file_key(file: Path, attempts: _Attempts) -> PKey | None:
     """Read a private key, None where that cannot be used, and note why."""
     try:
-        return PKey.from_path(file)
+        return read_private_key(file)
     except FileNotFoundError:
         return None
-    except (PasswordRequiredException, TypeError):  # the latter is cryptography's
+    except LockedKeyError:
         why = f"is locked by a passphrase: unlock it with ssh-add {file}"
     except OSError as error:
         why = f"cannot be read ({error.strerror})"
-    except Exception as error:  # noqa: BLE001 (parsers of keys raise what Python raises)
+    except (ValueError, SSHException) as error:
         why = f"is no private key that can be used ({error})"
     attempts.advice.append(f"{file} {why}")
     return None

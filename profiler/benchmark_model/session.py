@@ -35,6 +35,7 @@ from ...tables.errors import (
 )
 from ..archive import temporary_file
 from ..messages import Hello, MeasureJob, Refusal, Timing
+from ..packs import Model
 from ..provision.bundle import tar_of
 from ..provision.bundle_contents import Entry
 from ..provision.prepared import Prepared, find_prepared
@@ -131,13 +132,14 @@ class BenchmarkSession:
     ) -> None:
         self._cleanup.close()
 
-    def place(self, models: Sequence[bytes]) -> tuple[str, ...]:
+    def place(self, models: Sequence[Model]) -> tuple[str, ...]:
         """Put models on the device, in one go; return the names by which jobs refer to them."""
         number, suffix = next(self._models), self._runtime.suffix
         names = tuple(f"{number}-{index}{suffix}" for index in range(len(models)))
-        contents = dict(zip(names, map(Entry, models), strict=True))
+        contents = [model if isinstance(model, bytes) else model.read_bytes() for model in models]
         pack = self._folder / f"{number}.tar"
-        with temporary_file(tar_of(contents)) as path:
+        tree = dict(zip(names, map(Entry, contents), strict=True))
+        with temporary_file(tar_of(tree)) as path:
             self._device.push(path, pack)
         self._run(["tar", "-xf", str(pack), "-C", str(self._folder)])
         self._run(["rm", "-f", str(pack)])

@@ -48,6 +48,7 @@ _UNNEEDED_MODULES = re.compile(
 _UNNEEDED_IN_WHEELS = re.compile(
     r"(^|/)(tests?|__pycache__)/|\.pyi$|\.dist-info/(RECORD|WHEEL|entry_points\.txt)$"
     r"|^ai_edge_litert/(vendors|aot|tools|libLiteRtWebGpuAccelerator|libLiteRt\.so)"
+    r"|^onnxruntime/(transformers|quantization|tools|datasets|backend|capi/libonnxruntime\.so)"
     r"|^numpy/(f2py|_core/include|_core/lib|_pyinstaller|distutils|doc)/"
     r"|^numpy/_core/[^/]*_tests[^/]*\.so$|^numpy/_core/_simd\.[^/]*\.so$"
 )

@@ -53,7 +53,8 @@ mv "$aside" "$folder"
 """
 
 _CHECK = """
-import importlib, json, platform, sys
+import importlib, json, os, platform, sys
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 from importlib import metadata
 import ctypes, fcntl, hashlib, select, shutil, socket, subprocess, tempfile, uuid, zipfile
 import numpy.random

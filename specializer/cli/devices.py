@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from .devices_check import check, prepare
-from .devices_edit import add, remove
+from .devices_edit import add, remove, trust
 from .options import InventoryOption, JsonOption
 from .output import note, print_facts, print_json, print_table
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ...devices import Entry
 
 app = typer.Typer(help="List, add, check and prepare devices.")
-for command in (add, remove, check, prepare):
+for command in (add, remove, trust, check, prepare):
     app.command()(command)
 
 

@@ -123,13 +123,15 @@ def prepare(
 def _prepare(
     device: Device, runtimes: tuple[str, ...], patience_s: float, binary: str, stop: Stop
 ) -> dict[str, Prepared]:
+    from ...devices.patient import patient
     from ...devices.stoppable import StoppableDevice
     from ...profiler.provision import prepare as put
 
     def tell(sentence: str) -> None:
+        stop.check()
         note(f"{device.name}: {sentence}")
 
-    seen = StoppableDevice(device, stop)
+    seen = StoppableDevice(patient(device, tell=tell), stop)
     return {
         name: put(seen, name, patience_s=patience_s, tell=tell, binary=binary) for name in runtimes
     }

@@ -12,13 +12,18 @@ import typer
 
 from .fleet_bars import fleet_bars
 from .output import note, print_facts, print_json, print_table, progress_bar
-from .profile_transfer import find_newcomer, keep_estimates, refuse_estimates
+from .profile_transfer import (
+    find_newcomer,
+    keep_estimates,
+    refuse_estimates,
+    refuse_measurements,
+)
 from .standing import standings_document, standings_text, table_standings
 
 if TYPE_CHECKING:
     from ...devices import Device
     from ...devices.stoppable import Stop
-    from ...profiler import CollectionReport, Outcome, Plan, Progress
+    from ...profiler import CollectionReport, Outcome, Plan, Progress, WrittenModels
     from ...tables import Graph, LatencyTable, Operator, Store
     from ...tables.granularity import Granularity
     from ..transfer import Newcomer
@@ -36,6 +41,7 @@ class TablesRequest:
         cores: to pin to, as ``--cores`` names them.
         options: of the runtime.
         dtype: of everything.
+        batch: samples in one inference.
         python: the interpreter that has the runtime; empty for each device's own.
         table: name of the tables, with ``{device}`` in it where there are several.
         supernet: name or path.
@@ -56,6 +62,7 @@ class TablesRequest:
     cores: str
     options: str
     dtype: str
+    batch: int
     python: str
     table: str | None
     supernet: str
@@ -75,8 +82,9 @@ class TablesRequest:
         chosen = (pair.rpartition("=")[2] for pair in self.options.split(","))
         other = "" if self.dtype == "float32" else self.dtype
         how = "transferred" if self.transfer_from else ""
+        many = "" if self.batch == 1 else f"batch{self.batch}"
         where = f"cores{self.cores}" if self.cores[:1].isdecimal() else self.cores
-        return "-".join(filter(None, (device, self.runtime, *chosen, other, where, how)))
+        return "-".join(filter(None, (device, self.runtime, *chosen, other, many, where, how)))
 
 
 def profile_tables(request: TablesRequest, where: str, *, as_json: bool) -> None:
@@ -96,10 +104,11 @@ def profile_tables(request: TablesRequest, where: str, *, as_json: bool) -> None
     found.check_dtype(request.dtype)
     # All that can be wrong with the request is found out before anything is measured.
     devices = [find_device(name, request.python, request.inventory) for name in request.devices]
-    plan = None if request.transfer_from else _plan(request)
     with Store.open(where) as store:
-        newcomers = {name: _newcomer(request, store, name) for name in request.devices}
-        works = [_Work(request, device, store, newcomers[device.name], plan) for device in devices]
+        plan, newcomer = _plan(request, store)
+        works = [_Work(request, device, store, plan, newcomer) for device in devices]
+        for work in works:
+            work.check_table()
         if len(works) == 1:
             _profile_one(works[0], as_json=as_json)
         else:
@@ -113,25 +122,26 @@ class _Work:
     request: TablesRequest
     device: Device
     store: Store
+    plan: Plan
     newcomer: Newcomer | None
-    shared: Plan | None
 
     @property
     def table(self) -> str:
         return self.request.table_of(self.device.name)
 
-    @property
-    def plan(self) -> Plan:
-        if self.shared is not None:
-            return self.shared
-        from ...profiler import Plan
-
-        assert self.newcomer is not None  # noqa: S101 (a plan or a newcomer: there is one)
-        networks, asked = self.newcomer.networks, self.request
-        return Plan((), networks, asked.passes, most_passes=asked.most_passes)
+    def check_table(self) -> None:
+        """Raise StoreError if the table may not hold what it is to hold."""
+        if self.newcomer is None:
+            refuse_estimates(self.store, self.table)
+        else:
+            refuse_measurements(self.store, self.table, self.request.transfer_from)
 
     def do(
-        self, device: Device, progress: Callable[[Progress], None], tell: Callable[[str], None]
+        self,
+        device: Device,
+        progress: Callable[[Progress], None],
+        tell: Callable[[str], None],
+        models: WrittenModels | None = None,
     ) -> CollectionReport:
         """Measure on the device, by whatever means it is seen."""
         import numpy as np
@@ -150,12 +160,18 @@ class _Work:
             self.table,
             self.plan,
             Condition(
-                asked.runtime, asked.threads, dtype=asked.dtype, options=asked.options, cores=pinned
+                asked.runtime,
+                asked.threads,
+                asked.batch,
+                asked.dtype,
+                options=asked.options,
+                cores=pinned,
             ),
             np.random.default_rng(asked.seed),
             progress,
             patience_s=asked.patience_s,
             tell=tell,
+            models=models,
         )
         if self.newcomer is not None:
             keep_estimates(self.store, self.table, self.newcomer)
@@ -180,20 +196,23 @@ def _profile_one(work: _Work, *, as_json: bool) -> None:
 
 
 def _profile_several(works: Sequence[_Work], *, as_json: bool) -> None:
+    from ...devices.patient import patient
     from ...devices.stoppable import StoppableDevice
-    from ...profiler import at_once
+    from ...profiler import WrittenModels, at_once
 
     names = [work.device.name for work in works]
     outcomes: dict[str, Outcome[CollectionReport]] = {}
-    with fleet_bars(names, works[0].plan.windows) as bars:
+    with WrittenModels() as models, fleet_bars(names, works[0].plan.windows) as bars:
 
         def do(work: _Work, stop: Stop) -> CollectionReport:
             name = work.device.name
-            return work.do(
-                StoppableDevice(work.device, stop),
-                partial(bars.show, name),
-                lambda sentence: note(f"{name}: {sentence}"),
-            )
+
+            def tell(sentence: str) -> None:
+                stop.check()
+                note(f"{name}: {sentence}")
+
+            seen = StoppableDevice(patient(work.device, tell=tell), stop)
+            return work.do(seen, partial(bars.show, name), tell, models)
 
         def told(outcome: Outcome[CollectionReport]) -> None:
             outcomes[outcome.device] = outcome
@@ -255,33 +274,29 @@ def _summarise(
         print_facts("Failed", why)
 
 
-def _plan(request: TablesRequest) -> Plan:
-    """Plan to measure operators, and networks that calibrate them."""
-    from ...profiler import find_runtime, make_plan
+def _plan(request: TablesRequest, store: Store) -> tuple[Plan, Newcomer | None]:
+    """Plan what to measure, the same for all devices, and find what to estimate by it, if so."""
+    from ...profiler import Plan, find_runtime, make_plan
 
+    passes, most_passes, dtype = request.passes, request.most_passes, request.dtype
+    if request.transfer_from:
+        newcomer = find_newcomer(
+            store, request.transfer_from, request.supernet, request.networks, dtype
+        )
+        return Plan((), newcomer.networks, passes, most_passes=most_passes), newcomer
     operators, graphs = _wanted(
-        request.supernet, request.operators, request.networks, request.dtype, request.rows
+        request.supernet, request.operators, request.networks, dtype, request.rows
     )
-    return make_plan(
+    plan = make_plan(
         operators,
         graphs,
-        request.passes,
-        framed=find_runtime(request.runtime).frames(request.options, request.dtype),
-        most_passes=request.most_passes,
-        dtype=request.dtype,
+        passes,
+        framed=find_runtime(request.runtime).frames(request.options, dtype),
+        most_passes=most_passes,
+        dtype=dtype,
         rows=request.rows,
     )
-
-
-def _newcomer(request: TablesRequest, store: Store, device: str) -> Newcomer | None:
-    """Find what to estimate for a device; check that its table may hold what it is to hold."""
-    name = request.table_of(device)
-    if not request.transfer_from:
-        refuse_estimates(store, name)
-        return None
-    return find_newcomer(
-        store, name, request.transfer_from, request.supernet, request.networks, request.dtype
-    )
+    return plan, None
 
 
 def _wanted(

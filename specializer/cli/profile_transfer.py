@@ -13,13 +13,12 @@ if TYPE_CHECKING:
 
 
 def find_newcomer(
-    store: Store, name: str, known: Sequence[str], supernet: str, networks: int, dtype: str
+    store: Store, known: Sequence[str], supernet: str, networks: int, dtype: str
 ) -> Newcomer:
-    """Choose what to measure into a table, before anything is.
+    """Choose what to measure into the table of a new device, before anything is.
 
     Args:
         store: that holds the known tables.
-        name: of the table to be.
         known: names of tables of other devices.
         supernet: name or path.
         networks: how many to measure.
@@ -28,11 +27,16 @@ def find_newcomer(
     Raises:
         UnknownNameError: there is no such table or supernet.
         FormatError: nothing can be transferred from one of the tables.
-        StoreError: the table holds operators that were measured, or is one of the known ones.
     """
     from ..shipped import find_spec
     from ..transfer import Newcomer
 
+    tables = [store.load(each) for each in dict.fromkeys(known)]
+    return Newcomer.of(find_spec(supernet), tables, networks, dtype)
+
+
+def refuse_measurements(store: Store, name: str, known: Sequence[str]) -> None:
+    """Raise StoreError if a table to be estimated holds measurements, or is one of the known."""
     if name in known:
         raise StoreError(
             f"table {name!r} cannot be estimated from itself; give the new one another name with "
@@ -44,8 +48,6 @@ def find_newcomer(
             f"table {name!r} holds measurements of operators, with which estimates do not mix; "
             "choose another name with --table"
         )
-    tables = [store.load(each) for each in dict.fromkeys(known)]
-    return Newcomer.of(find_spec(supernet), tables, networks, dtype)
 
 
 def keep_estimates(store: Store, name: str, newcomer: Newcomer) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import signal
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -34,27 +36,31 @@ class Cable:
     Attributes:
         passed: bytes that went over it, both ways, streams and files.
         calls: how often something was begun over it.
+        pushes: how many of those were files that we sent.
+        cuts: how often it broke.
         muted: whether it swallows all that it is given, without breaking.
     """
 
     def __init__(self) -> None:
-        self.passed, self.calls, self.muted = 0, 0, False
+        self.passed, self.calls, self.pushes, self.cuts, self.muted = 0, 0, 0, 0, False
         self._lock = threading.RLock()
-        self._cuts: list[int] = []
+        self._planned: list[int] = []
+        self._pause_s = 0.0
         self._down_until = 0.0
         self._streams: list[ShakyStream] = []
 
     def cut_after(self, size: int, down_s: float = 0.0) -> None:
         """Break in so many bytes from now, and stay broken for some time."""
         with self._lock:
-            self._cuts.append(self.passed + size)
-            self._cuts.sort()
+            self._planned.append(self.passed + size)
+            self._planned.sort()
             self._pause_s = down_s
 
     def cut(self, down_s: float = 0.0) -> None:
         """Break now."""
         with self._lock:
             self._down_until = time.monotonic() + down_s
+            self.cuts += 1
             for stream in self._streams:
                 stream.breaks()
             self._streams.clear()
@@ -75,10 +81,10 @@ class Cable:
     def carry(self, size: int) -> int:
         """Return how many of some bytes pass; fewer when it breaks among them."""
         with self._lock:
-            if not self._cuts or self._cuts[0] >= self.passed + size:
+            if not self._planned or self._planned[0] >= self.passed + size:
                 self.passed += size
                 return size
-            passing = max(0, self._cuts.pop(0) - self.passed)
+            passing = max(0, self._planned.pop(0) - self.passed)
             self.passed += passing
             return passing
 
@@ -93,6 +99,7 @@ class ShakyDevice:
 
     Attributes:
         cable: between us and it.
+        boot: a file with the name of its boot, where that is another than this machine's.
     """
 
     name = "far"
@@ -101,6 +108,7 @@ class ShakyDevice:
     def __init__(self, root: Path) -> None:
         self._local = LocalDevice(root)
         self.cable = Cable()
+        self.boot: Path | None = None
 
     @property
     def root(self) -> PurePosixPath:
@@ -116,12 +124,13 @@ class ShakyDevice:
 
     def run(self, argv: Sequence[str], timeout_s: float) -> Completed:
         self.cable.begin()
-        done = self._local.run(argv, timeout_s)
+        done = self._local.run([*self._booted(), *argv], timeout_s)
         self._carry(len(done.stdout) + len(done.stderr) + sum(map(len, argv)))
         return done
 
     def push(self, local: Path, remote: PurePosixPath) -> None:
         self.cable.begin()
+        self.cable.pushes += 1
         if local.exists():
             self._carry(local.stat().st_size)
         self._local.push(local, remote)
@@ -135,13 +144,38 @@ class ShakyDevice:
     def open_stream(self, argv: Sequence[str], environment: Mapping[str, str]) -> Stream:
         if shutil.which(argv[0]) is None:
             raise CommandFailedError(f"cannot start {argv[0]} on far: it is not there")
-        return ShakyStream(self.cable, argv, environment)
+        return ShakyStream(self.cable, [*self._booted(), *argv], environment)
 
     def facts(self) -> DeviceFacts:
         return read_facts(self)
 
     def health(self) -> Health:
         return read_health(self)
+
+    def processes(self, word: str = "") -> list[int]:
+        """Return the process ids of what was started there and has a word in its command line."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                command = (folder / "cmdline").read_bytes()
+                if str(self.root).encode() in command and word.encode() in command:
+                    found.append(int(folder.name))
+        return found
+
+    def restart(self) -> None:
+        """Kill all that runs there, and be in another boot; needs the right to mount."""
+        for pid in self.processes():
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        self.boot = Path(self.root) / "boot_id"
+        self.boot.write_text(f"{uuid.uuid4()}\n")
+
+    def _booted(self) -> list[str]:
+        """Return what lets a program see the name of another boot."""
+        if self.boot is None:
+            return []
+        script = 'mount --bind "$1" /proc/sys/kernel/random/boot_id && shift && exec "$@"'
+        return ["unshare", "-m", "sh", "-c", script, "sh", str(self.boot)]
 
     def _carry(self, size: int) -> None:
         if self.cable.carry(size) < size:

@@ -227,7 +227,7 @@ def test_a_runtime_that_crashes_over_one_operator_costs_that_one_only(
     assert f"({name})" in table.failures[OPERATORS[1]]
     assert report.measured == plan.windows - 2
     assert {subject for subject, windows in table.windows.items() if len(windows) == 2} == {
-        operator for operator in plan.operators if operator != OPERATORS[1]
+        target.subject for target in plan.targets if target.subject != OPERATORS[1]
     }
     device.python = sys.executable
     assert run(device, store, plan).measured == 2

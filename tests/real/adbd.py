@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from .apt import unpack
@@ -151,22 +151,29 @@ class Phone:
         self._stop()
 
     def _start(self) -> None:
-        users = [f"--map-{kind}=0,0,65536" for kind in ("users", "groups")]
+        own_users = [sys.executable, "-I", str(_HERE / "own_users.py")] if self._emulator else []
         namespaces = ["--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child"]
         init = [sys.executable, "-I", str(_HERE / "phone_init.py"), json.dumps(self._settings)]
         self._log = (self.folder / "log").open("ab")
         self._process = subprocess.Popen(
-            ["unshare", *(["--user", *users] if self._emulator else []), *namespaces, *init],
+            [*own_users, "unshare", *namespaces, *init],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=self._log,
             start_new_session=True,  # Ctrl-C is for the tests
         )
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         deadline = time.monotonic() + _STARTS_WITHIN_S
-        while not (words := children.read_text().split()):
+        while not (found := self._first_processes()):
             self._may_still_come(deadline)
-        self._init = int(words[0])
+        self._init = found[0]
+
+    def _first_processes(self) -> list[int]:
+        """Return the child of ours that has number 1 in its own namespace, once it is there."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        with suppress(OSError):  # it may end meanwhile
+            numbers = [int(number) for number in children.read_text().split()]
+            return [number for number in numbers if "\t1\nNSpgid" in _status(number)]
+        return []
 
     def _await(self) -> None:
         """Wait until its adbd takes connections: it greets nobody, so ask for what listens."""
@@ -196,6 +203,10 @@ class Phone:
         return (self.folder / "log").read_text(errors="replace")
 
 
+def _status(process: int) -> str:
+    return Path(f"/proc/{process}/status").read_text()
+
+
 @contextmanager
 def running_phone(
     folder: Path, architecture: str = "amd64", space: str = "", model: str = "pixel6"
@@ -206,7 +217,7 @@ def running_phone(
         folder: an empty one for its data.
         architecture: ``amd64``, or ``arm64``, which is emulated and slow.
         space: its size, such as ``8m``, if it is to be small.
-        model: the folder below ``android`` of what it answers.
+        model: the folder of what it answers, below ``android`` or anywhere.
     """
     phone = Phone(folder, architecture, space, _HERE / "android" / model)
     try:
@@ -252,6 +263,12 @@ class AdbServer:
             while client.connect_ex(("127.0.0.1", self.port)):
                 assert time.monotonic() < deadline, (self._folder / "server.log").read_text()
                 time.sleep(0.01)
+
+    def forget(self, serial: str) -> None:
+        """Have it try no more to reach a phone."""
+        environment = {**os.environ, **self.environment}
+        argv = [self._program, "disconnect", serial]
+        subprocess.run(argv, env=environment, capture_output=True, check=False)
 
     def stop(self) -> None:
         """Kill it."""

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _ACCOUNT = "pi"
 _ACCOUNT_ID = 47011
@@ -82,6 +83,10 @@ class Sshd:
         host: that it listens on, an address.
         enter: words before its own that start it somewhere else, such as in a namespace.
         host_key_type: of its only host key, unless there is a key already.
+        port: that it listens on, by default one that is free.
+        is_private: whether the account, processes and mounts are its own.
+        shell: of the account, where that is its own.
+        is_of_root: whether the server runs as root all the same, as usual ones do.
     """
 
     folder: Path
@@ -91,6 +96,8 @@ class Sshd:
     host_key_type: str = "ed25519"
     port: int = 0
     is_private: bool = field(default_factory=_is_mighty)
+    shell: str = "/bin/sh"
+    is_of_root: bool = False
     _process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
@@ -141,11 +148,18 @@ class Sshd:
         kind, key = self.host_key.with_suffix(".pub").read_text().split()[:2]
         return f"{host or f'[{self.host}]:{self.port}'} {kind} {key}\n"
 
-    def client_config(self, alias: str, known_hosts: Path) -> str:
-        """Return the lines of an ``ssh_config`` by which clients reach it as ``alias``."""
+    def client_config(self, alias: str, known_hosts: Path, keys: Sequence[Path] = ()) -> str:
+        """Return the lines of an ``ssh_config`` by which clients reach it as ``alias``.
+
+        Args:
+            alias: of the server.
+            known_hosts: the file of keys that the user knows.
+            keys: to log in by, by default the one that may.
+        """
+        files = "".join(f"IdentityFile {key}\n" for key in keys or [self.client_key])
         return (
             f"Host {alias}\nHostName {self.host}\nPort {self.port}\nUser {self.user}\n"
-            f"IdentityFile {self.client_key}\nIdentitiesOnly yes\nIdentityAgent none\n"
+            f"{files}IdentitiesOnly yes\nIdentityAgent none\n"
             f"UserKnownHostsFile {known_hosts}\nGlobalKnownHostsFile /dev/null\n"
         )
 
@@ -159,6 +173,8 @@ class Sshd:
         allowed = self.folder / "authorized_keys"
         if not allowed.exists():
             shutil.copy(self.client_key.with_suffix(".pub"), allowed)
+        (self.folder / "log").touch()
+        said_before = len(self.log)
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*self.enter, *self._argv(config)],
@@ -169,27 +185,27 @@ class Sshd:
                 env={"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
             )
         deadline = time.monotonic() + _START_S
-        while f"Server listening on {self.host}" not in self.log:
+        while f"Server listening on {self.host}" not in self.log[said_before:]:
             assert self._process.poll() is None, f"sshd died: {self.log}"
             assert time.monotonic() < deadline, f"sshd did not start: {self.log}"
             time.sleep(0.01)
 
     def _argv(self, config: Path) -> list[str]:
         sshd = ["/usr/sbin/sshd", "-D", "-e", "-f", str(config)]
+        if os.getuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         if not self.is_private:
-            if os.getuid() == 0:
-                Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
             return ["sh", "-c", _PLAIN_KEEPER, "keeper", *sshd]
         passwd = self.folder / "passwd"
-        line = f"{_ACCOUNT}:x:{_ACCOUNT_ID}:{_ACCOUNT_ID}::{self.home}:/bin/sh\n"
+        line = f"{_ACCOUNT}:x:{_ACCOUNT_ID}:{_ACCOUNT_ID}::{self.home}:{self.shell}\n"
         passwd.write_text(Path("/etc/passwd").read_text() + line)
         for path in (self.folder, *self.folder.rglob("*")):
             os.chown(path, _ACCOUNT_ID, _ACCOUNT_ID, follow_symlinks=False)
         passwd.chmod(0o644)
         spaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
         numbers = [f"--reuid={_ACCOUNT_ID}", f"--regid={_ACCOUNT_ID}", "--clear-groups"]
-        drop = ["setpriv", *numbers, *sshd]
-        return [*spaces, "sh", "-c", _KEEPER, "keeper", str(passwd), *drop]
+        drop = [] if self.is_of_root else ["setpriv", *numbers]
+        return [*spaces, "sh", "-c", _KEEPER, "keeper", str(passwd), *drop, *sshd]
 
     def session_pids(self) -> list[int]:
         """Return the processes that serve connections: a monitor, and its child with the socket."""
@@ -202,6 +218,14 @@ class Sshd:
         below = _descendants(self._process.pid)
         own = {"sh", "sshd", "sshd-session", "sshd-auth", "setpriv", "unshare"}
         return [pid for pid, name in below if name not in own]
+
+    def mount_small_disk(self, folder: Path, size_kib: int) -> None:
+        """Put a disk of a few KiB where only programs started over SSH see it; when private."""
+        first = _descendants(self._process.pid if self._process else 0)[0][0]
+        folder.mkdir(exist_ok=True)
+        options = f"size={size_kib}k,uid={_ACCOUNT_ID},mode=0700"
+        mount = ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
+        subprocess.run(["nsenter", f"--mount=/proc/{first}/ns/mnt", *mount], check=True)
 
     def cut(self, number: int = signal.SIGKILL) -> None:
         """End all connections without a goodbye; programs that run stay."""
@@ -244,7 +268,7 @@ class Sshd:
 
 
 @contextmanager
-def running_sshd(settings: str = "", **more: str) -> Iterator[Sshd]:
+def running_sshd(settings: str = "", **more: Any) -> Iterator[Sshd]:  # noqa: ANN401
     """Make a server, and leave nothing of it behind.
 
     Args:
@@ -260,7 +284,8 @@ def running_sshd(settings: str = "", **more: str) -> Iterator[Sshd]:
 def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> None:
     """Make a pair of keys, unless there is one."""
     if not path.exists():
-        argv = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "", "-f", str(path)]
+        size = ["-b", "2048"] if kind == "rsa" else []  # larger ones take a second
+        argv = ["ssh-keygen", "-q", "-t", kind, *size, "-N", passphrase, "-C", "", "-f", str(path)]
         subprocess.run(argv, check=True, capture_output=True)
 
 

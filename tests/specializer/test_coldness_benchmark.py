@@ -36,9 +36,9 @@ def test_networks_are_timed_hot_and_cold(
     outcome = coldness.measure(device, "litert", graphs, 8.0, passes=1, seed=0)
     assert outcome.call_us > 0
     states = ["again and again", "cold"]
-    assert list(outcome.agreements) == [*states, *(f"{state}, less calls" for state in states)]
+    assert list(outcome.agreements) == [*states, *(f"{state}, with calls" for state in states)]
     for state in states:
-        sums, less = outcome.agreements[state], outcome.agreements[f"{state}, less calls"]
-        assert less.bias < sums.bias
+        sums, with_calls = outcome.agreements[state], outcome.agreements[f"{state}, with calls"]
+        assert sums.bias < with_calls.bias
     coldness.show([outcome])
-    assert "cold, less calls" in capsys.readouterr().out
+    assert "cold, with calls" in capsys.readouterr().out

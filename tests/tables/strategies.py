@@ -5,6 +5,7 @@ from __future__ import annotations
 import hypothesis.strategies as st
 
 from sartor.tables import (
+    Call,
     Condition,
     Frame,
     Framed,
@@ -136,7 +137,7 @@ networks = st.builds(
 )
 
 subjects: st.SearchStrategy[Subject] = st.one_of(
-    operators(), blocks, networks, operators().map(Framed), maps.map(Frame)
+    operators(), blocks, networks, operators().map(Framed), maps.map(Frame), st.just(Call())
 )
 
 

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 
 from sartor.tables import (
+    Call,
     Condition,
     LatencyTable,
     Network,
     Operator,
     Provenance,
+    Quotation,
     Subject,
     Window,
 )
@@ -52,6 +56,32 @@ def test_predictions_carry_the_calibration_of_the_table() -> None:
     assert prediction.calibrated
     assert prediction.latency_ms == pytest.approx(2.2)
     assert table.sum_ms([SMALL, SMALL]) == pytest.approx(2.0)
+
+
+def test_what_any_model_takes_is_taken_off_operators_and_off_nothing_else() -> None:
+    plain = example(both=5500.0)
+    calls: dict[Subject, list[Window]] = {
+        Call(): [window(0, 200.0), window(1, 600.0, 200.0), window(2, 100.0)]
+    }
+    table = LatencyTable.from_windows("called", PROVENANCE, calls | {**plain.windows}, {})
+    assert plain.call_ms is None
+    assert table.call_ms == pytest.approx(0.2)
+    assert table.latencies_ms == pytest.approx({SMALL: 0.8, LARGE: 3.8})
+    assert table.networks == plain.networks
+    row, measured = table.rows[SMALL], plain.rows[SMALL]
+    assert row.window_medians_ms == pytest.approx(measured.window_medians_ms - 0.2)
+    assert (row.source, row.sample_count) == ("measured", measured.sample_count)
+    assert row.interval_ms() == pytest.approx((0.8, 0.8))
+    assert table.rows[LARGE].interval_ms() is None
+    assert table.rows[LARGE].relative_error == math.inf
+    assert table.without({Call()}).latencies_ms == plain.latencies_ms
+
+
+def test_a_call_is_not_taken_off_what_was_published() -> None:
+    windows: dict[Subject, list[Window]] = {Call(): [window(0, 200.0)]}
+    published: dict[Subject, Quotation] = {SMALL: Quotation(1.5)}
+    table = LatencyTable.from_windows("published", PROVENANCE, windows, {}, published)
+    assert table.latencies_ms == {SMALL: 1.5}
 
 
 def test_a_network_whose_operators_are_not_all_known_calibrates_nothing() -> None:

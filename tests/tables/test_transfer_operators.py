@@ -122,7 +122,7 @@ def test_from_one_table_its_scaled_twin_is_exact(factor: float, count: int, offs
     measured = list(model.choose(COUNTS, count))
     fit = model.fit(COUNTS[measured], factor * known.networks_ms[measured])
     # An offset is known as well as a smooth curve comes near a line.
-    assert fit.operators_ms == pytest.approx(factor * known.operators_ms, rel=0.04)
+    assert fit.operators_ms == pytest.approx(factor * known.operators_ms, rel=0.06)
     assert fit.predict(COUNTS) == pytest.approx(factor * known.networks_ms, rel=0.03)
 
 

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import shutil
+import struct
 import tarfile
 import threading
 import zipfile
@@ -31,8 +32,10 @@ from sartor.tables.errors import OutputError, RuntimeMissingError, UnknownNameEr
 from ...real.bundle import built_bundle
 
 SHA256 = {
-    "aarch64": "bec7b539ec3d2466ba9c0f9014c4a0bff46c4cae17ac009fdf0d6c307e0394b2",
-    "x86_64": "b4121dfedf845732fa9655ddfc56a9d975c7c463f1242c42d2791e11e89d0cb1",
+    ("litert", "aarch64"): "bec7b539ec3d2466ba9c0f9014c4a0bff46c4cae17ac009fdf0d6c307e0394b2",
+    ("litert", "x86_64"): "b4121dfedf845732fa9655ddfc56a9d975c7c463f1242c42d2791e11e89d0cb1",
+    ("onnxruntime", "aarch64"): "0c755eee46bed02f4bf2b31d4a4e49d2d8a94355ffa877f79acc2eef61e249d4",
+    ("onnxruntime", "x86_64"): "00a2f3a24a23c1ff456e7ace6a03588647a975e835dcc74d4bd84cfee092b5ba",
 }
 """Of the tar archives that today's pins give, on whatever host."""
 
@@ -43,7 +46,44 @@ def silent(_: str) -> None:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_bundle_is_the_same_on_every_host(architecture: str) -> None:
-    assert built_bundle(architecture).sha256 == SHA256[architecture]
+    assert built_bundle(architecture).sha256 == SHA256["litert", architecture]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_another_runtimes_bundle_is_the_same_on_every_host(architecture: str) -> None:
+    bundle = built_bundle(architecture, "onnxruntime")
+    assert bundle.sha256 == SHA256["onnxruntime", architecture]
+    assert bundle.size < 36e6
+
+
+def test_phones_with_larger_pages_can_load_all_of_it() -> None:
+    aligned = set()
+    with tarfile.open(built_bundle("aarch64").archive) as archive:
+        for member in archive:
+            file = archive.extractfile(member)
+            if file is not None and (head := file.read(64)).startswith(b"\x7fELF\2\1"):
+                at, size, count = (*struct.unpack_from("<Q", head, 32), *_sizes(head))
+                file.seek(at)
+                table = file.read(size * count)
+                segments = (table[size * each : size * (each + 1)] for each in range(count))
+                aligned |= {
+                    struct.unpack_from("<Q", segment, 48)[0]
+                    for segment in segments
+                    if struct.unpack_from("<I", segment)[0] == _LOAD
+                }
+    assert aligned
+    assert min(aligned) >= 16384
+
+
+_LOAD = 1
+"""The kind of segments of a program that are mapped (elf(5))."""
+
+
+def _sizes(head: bytes) -> tuple[int, int]:
+    """Read the size of a program header, and how many there are."""
+    size, count = struct.unpack_from("<HH", head, 54)
+    return int(size), int(count)
 
 
 def test_a_bundle_is_the_same_when_it_is_built_again(bundle: Bundle) -> None:
@@ -91,7 +131,7 @@ def test_a_bundle_names_its_parts(bundle: Bundle) -> None:
 
 
 def test_names_that_there_are_no_bundles_of() -> None:
-    with pytest.raises(UnknownNameError, match="known: litert"):
+    with pytest.raises(UnknownNameError, match="known: litert, onnxruntime"):
         find_recipe("torch", "aarch64")
     with pytest.raises(UnknownNameError, match="known: aarch64, x86_64"):
         find_recipe("litert", "armv7l")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from sartor.tables.provenance import Condition
 from sartor.tables.store import Store
 
 from ...real import userland
-from ...real.adbd import Phone
+from ...real.adbd import Phone, running_phone, why_no_phone
 from ...real.benchmark_stand_in import stand_in
 from ...real.bundle import built_bundle
 
@@ -49,6 +50,10 @@ def test_two_operators_are_measured_on_a_phone(
     assert facts["put there: bundle"].endswith(bundle.sha256)
     assert facts["python"] == "3.11.2"
     assert table.provenance.runtime_version == "ai-edge-litert 2.3.0"
+    # It was kept awake and at one speed meanwhile, and is as before.
+    assert facts["fixed_performance"] == "on"
+    remembered = {path.name: path.read_text() for path in phone.path("/data/phone").iterdir()}
+    assert remembered == {"fixed": "false\n", "wakefulness": "Asleep\n"}
     # Nothing is left, or was ever put, beside our folder.
     assert [path.name for path in phone.path("/data/local/tmp").iterdir()] == ["sartor"]
     assert not phone.path("/tmp").exists()
@@ -79,6 +84,34 @@ def test_models_are_timed_on_a_phone_without_an_agent(
     assert isinstance(large, Timing)
     assert np.median(small.samples_us) < np.median(large.samples_us)
     assert session.vitals.health.cores == 1
+
+
+@pytest.mark.slow
+def test_onnx_runtime_measures_on_a_phone_too(handset: AdbDevice) -> None:
+    put_bundle(handset, built_bundle(runtime="onnxruntime"))
+    runtime = find_runtime("onnxruntime")
+    with AgentSession(with_prepared(handset, "onnxruntime"), runtime) as session:
+        assert session.hello.runtime_version == "onnxruntime 1.32.0"
+        names = session.place([runtime.write(graph(3))])
+        ((timing,),) = session.measure([MeasureJob(names)])
+    assert isinstance(timing, Timing)
+
+
+@pytest.mark.slow
+def test_the_bundle_for_arm_measures_on_a_phone_of_arm(adb: None, tmp_path: Path) -> None:
+    if "SARTOR_TEST_ARM_PHONE" not in os.environ:
+        pytest.skip("emulated, all of it takes minutes: set SARTOR_TEST_ARM_PHONE=1")
+    if reason := why_no_phone("arm64"):
+        pytest.skip(reason)
+    with running_phone(tmp_path, "arm64") as phone:
+        device = AdbDevice("arm", phone.serial)
+        assert read_architecture(device) == "aarch64"
+        put_bundle(device, built_bundle("aarch64"))
+        runtime = find_runtime("litert")
+        with AgentSession(with_prepared(device, "litert"), runtime) as session:
+            names = session.place([runtime.write(graph(3))])
+            ((timing,),) = session.measure([MeasureJob(names)])
+    assert isinstance(timing, Timing)
 
 
 @pytest.mark.slow
