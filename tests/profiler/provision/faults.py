@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from sartor.devices import Completed, LocalDevice, Stream
+from sartor.devices import Completed, LocalDevice
+from sartor.devices.local import LocalStream
 from sartor.tables.errors import ConnectionLostError
 
 Result = TypeVar("Result")
@@ -41,7 +42,7 @@ class CutDevice(LocalDevice):
         self._step(lambda: LocalDevice.push(self, local, remote))
         self.pushed.append(remote.name)
 
-    def open_stream(self, argv: Sequence[str], environment: Mapping[str, str]) -> Stream:
+    def open_stream(self, argv: Sequence[str], environment: Mapping[str, str]) -> LocalStream:
         return self._step(lambda: LocalDevice.open_stream(self, argv, environment))
 
     def _step(self, do: Callable[[], Result]) -> Result:
