@@ -147,7 +147,7 @@ def play(fault: Fault, stage: Stage, where: Path) -> Outcome:
 
 def run(trouble: Trouble, store: Store, said: list[str]) -> CollectionReport:
     """Collect as ``sartor profile`` does."""
-    device = Patient(Watched(trouble), trouble.patience_s, said.append)  # type: ignore[arg-type]
+    device = Patient(Watched(trouble), trouble.patience_s, said.append)
     rng = np.random.default_rng(1)
     return collect(device, store, TABLE, PLAN, CONDITION, rng, trouble.show, tell=said.append)
 
