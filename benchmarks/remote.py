@@ -175,9 +175,7 @@ def server_behind(link: Link) -> Iterator[Sshd]:
     """Run an SSH server for our own account: an unprivileged one may not see our Python."""
     with tempfile.TemporaryDirectory(prefix="sshd", dir="/tmp") as name:
         folder = Path(name)
-        with Sshd(
-            folder, host=link.there, enter=link.enter, port=2222, is_private=False
-        ) as server:
+        with Sshd(folder, host=link.there, enter=link.enter, port=2222, is_private=False) as server:
             yield server
 
 

@@ -19,6 +19,7 @@ from ..tables.health import BatchHealth
 from ..tables.measurement import Window
 from .batches import VISITS, Batch, Item, Key
 from .messages import MeasureJob, Refusal, Timing
+from .packs import Model
 from .runner import Runner, make_runner
 from .runtimes import Runtime
 from .vitals import between
@@ -195,27 +196,37 @@ class Interleaving(Generic[Key]):
         The models of the next batches are written and pushed meanwhile.
         """
         placed: dict[Key, str] = {}
+        reference: list[str] = []
         to_come = Counter(batch.items[0].key for batch in order if batch.alone)
+
+        def place(contents: Sequence[Model]) -> tuple[str, ...]:
+            if reference:
+                return session.place(contents)
+            first, *rest = session.place([self.reference, *contents])  # in one go
+            reference.append(first)
+            return tuple(rest)
 
         def job_of(batch: Batch[Key]) -> MeasureJob:
             if not batch.alone:
-                models = session.place([item.content() for item in batch.items])
+                models = place([item.content() for item in batch.items])
                 return MeasureJob(models, _WINDOW_MS, evict_mb=batch.evict_mb)
             (item,) = batch.items
             if item.key not in placed:
-                (placed[item.key],) = session.place([item.content()])
+                (placed[item.key],) = place([item.content()])
             to_come[item.key] -= 1
             models, reuse = (placed[item.key],), to_come[item.key] > 0
             return MeasureJob(models, _ALONE_WINDOW_MS, _ALONE_WARMUP_MS, reuse=reuse)
 
-        reference = MeasureJob(session.place([self.reference]), _REFERENCE_WINDOW_MS, keep=True)
+        def both(job: MeasureJob) -> tuple[MeasureJob, MeasureJob]:
+            return MeasureJob((reference[0],), _REFERENCE_WINDOW_MS, keep=True), job
+
         ahead: deque[Future[MeasureJob]] = deque()
         for batch in order:
             ahead.append(writer.submit(job_of, batch))
             if len(ahead) > _WRITTEN_AHEAD:
-                yield from (reference, ahead.popleft().result())
+                yield from both(ahead.popleft().result())
         while ahead:
-            yield from (reference, ahead.popleft().result())
+            yield from both(ahead.popleft().result())
 
     def _keep(self, item: Item[Key], window: Window) -> None:
         """Keep a window; of an item that is timed alone, once all its visits are there."""

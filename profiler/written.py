@@ -11,7 +11,7 @@ from types import TracebackType
 
 from ..tables.errors import OutputError
 from ..tables.graph import Graph
-from .packs import Model
+from .packs import Model, write_shrunk
 from .runtimes import Runtime
 
 _AT_ONCE = 2
@@ -90,6 +90,7 @@ class WrittenModels:
                 path = self._folder / f"{len(self._graphs)}-{id(graph)}{runtime.suffix}"
             try:
                 path.write_bytes(content)
+                write_shrunk(path, content)
             except OSError as error:
                 raise _no_room(error) from error
         return path

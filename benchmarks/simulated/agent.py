@@ -42,8 +42,9 @@ def main(device: str, folder: str, recording: str, pace: float, fault: str, argv
     if deaths and _jobs_in(journal) >= int(deaths):
         sys.stderr.write("it has died\n")
         return 1
-    if argv[1] == "-c":
-        os.execv(sys.executable, [sys.executable, *argv[1:]])  # noqa: S606 (no shell)
+    if argv[1] != "-m":
+        bare = () if argv[1] == "-c" else ("-ISE",)
+        os.execv(sys.executable, [sys.executable, *bare, *argv[1:]])  # noqa: S606 (no shell)
     sys.path[:0] = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     from sartor_agent import lock  # type: ignore[import-not-found]  # of the archive pushed here
 
@@ -68,7 +69,7 @@ def main(device: str, folder: str, recording: str, pace: float, fault: str, argv
 def _serve(folder: Path, recording: Path, pace: float, fault: str, journal: Path) -> None:
     about = json.loads((recording / "about.json").read_text())
     _emit({"event": "hello", **about["hello"], "vitals": _vitals()})
-    from sartor_agent.packs import unpack
+    from sartor_agent.packs import unpack  # type: ignore[import-not-found]
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     kept: dict[str, str] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
 
@@ -19,15 +20,17 @@ def unpack(folder: Path, name: str) -> None:
 
     Raises:
         FullError: the models cannot be written.
-        OSError, ValueError: the pack cannot be read.
+        OSError, ValueError, zlib.error: the pack cannot be read.
     """
     pack = folder / f"{name.partition('/')[0]}.pack"
     if "/" not in name or not pack.exists():
         return
     with pack.open("rb") as file:
-        for model, size in json.loads(file.readline()):
-            path = folder / model
-            content = file.read(size)
+        while line := file.readline():
+            model, size, packed_size = json.loads(line)
+            path, content = folder / model, file.read(packed_size)
+            if packed_size != size:
+                content = zlib.decompress(content)
             try:
                 path.parent.mkdir(mode=0o700, exist_ok=True)
                 path.write_bytes(content)

@@ -9,6 +9,14 @@ from numpy.typing import NDArray
 
 from ...tables.graph import Graph, Weights
 
+_PERIOD = 4093
+"""Values after which the random ones come again.
+
+No kernel's latency depends on the values that it is given, as long as they are ordinary numbers.
+But models have to travel to devices, and what repeats within the 32 kB that deflate looks back
+shrinks to a hundredth. A prime number, so that no two output channels are the same.
+"""
+
 
 def random_weights(graph: Graph, seed: int) -> dict[str, NDArray[np.float32]]:
     """Draw weights that keep activations near unit scale, far from denormals and infinities.
@@ -19,15 +27,18 @@ def random_weights(graph: Graph, seed: int) -> dict[str, NDArray[np.float32]]:
 
     Returns:
         Every weight by name, in PyTorch's layout: normal with a variance of one over the number
-        of values that are summed; biases small.
+        of values that are summed; biases small. They come again and again, one tensor going on
+        where another stopped.
     """
-    rng = np.random.default_rng(seed)
+    pool = np.random.default_rng(seed).standard_normal(_PERIOD, np.float32)
+    begin = 0
 
     def draw(shape: tuple[int, ...]) -> NDArray[np.float32]:
-        summed = math.prod(shape[1:]) if len(shape) > 1 else 100
-        values: NDArray[np.float32] = rng.standard_normal(shape, np.float32)
-        values *= np.float32(1 / math.sqrt(summed))
-        return values
+        nonlocal begin
+        summed, size = math.prod(shape[1:]) if len(shape) > 1 else 100, math.prod(shape)
+        scaled = np.roll(pool, -begin) * np.float32(1 / math.sqrt(summed))
+        begin = (begin + size) % _PERIOD
+        return np.resize(scaled, shape)
 
     return {name: draw(shape) for name, shape in graph.weight_shapes.items()}
 

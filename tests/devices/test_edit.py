@@ -69,9 +69,7 @@ def test_a_name_is_given_once(tmp_path: Path) -> None:
     path = tmp_path / "devices.toml"
     path.write_text(LAB)
     taken = Entry("pi4", parse_address("local"))
-    with pytest.raises(
-        InventoryError, match=r"a device 'pi4' in .*remove it first: sartor"
-    ):
+    with pytest.raises(InventoryError, match=r"a device 'pi4' in .*remove it first: sartor"):
         add_entry(taken, path)
     with pytest.raises(UnknownNameError, match="no device 'pi9'; did you mean 'pi4'"):
         remove_entry("pi9", path)

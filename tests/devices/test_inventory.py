@@ -79,8 +79,8 @@ def test_no_file_is_an_inventory_without_devices(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ('[devices.pi4]\naddress = "ssh://pi@pi4', "is no TOML: .*line 2.*; correct it there"),
-        (LAB + '[devices.pi4]\naddress = "local"\n', r"two devices are called 'pi4' \(at line 15"),
+        ('[devices.pi4]\naddress = "ssh://pi@pi4', "is no TOML: .*end of document.*; correct it"),
+        (LAB + '[devices.pi4]\naddress = "local"\n', r"two devices are called 'pi4' \(at line 14"),
         ('[devices.a]\nadress = "local"\n', "line 1, .devices.a.: no field 'adress'; did you mean"),
         ("[devices.a]\nnotes = 'x'\n", "line 1, .devices.a.: an address is missing; write"),
         ('\n\n[devices."a"]\naddress = 5\n', "line 3, .devices.a.: address has to be text"),

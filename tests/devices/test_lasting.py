@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sartor.devices import Device
+from sartor.devices import Device, patience
 from sartor.devices import attachment as attachment_module
 from sartor.devices import lasting as lasting_module
 from sartor.devices.lasting import LastingStream, open_lasting_stream
@@ -38,6 +38,12 @@ class TestPatientDevice(DeviceContract):
     @pytest.fixture
     def device(self, tmp_path: Path) -> Device:
         return Patient(ShakyDevice(tmp_path / "device"))
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "_FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(patience, "_LONGEST_PAUSE_S", 0.1)
 
 
 @pytest.fixture
@@ -89,7 +95,7 @@ def keepers(far: ShakyDevice) -> list[int]:
     ),
     cuts=st.lists(st.integers(0, 6000), max_size=6),
 )
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_cuts_at_any_byte_lose_nothing_and_double_nothing(
     lines: list[str], cuts: list[int]
 ) -> None:
@@ -143,6 +149,7 @@ def test_a_program_that_writes_too_much_waits(
     assert stream.close() == 0
 
 
+@pytest.mark.slow
 def test_a_silent_peer_is_noticed_within_ten_seconds(far: ShakyDevice, told: list[str]) -> None:
     stream = opened(far, ["cat"], told)
     far.cable.muted = True

@@ -32,7 +32,7 @@ def test_garbage_among_the_answers_costs_an_agent_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
     content: bytes,
 ) -> None:
-    monkeypatch.setattr(local, "_LONGEST_LINE_BYTES", 1 << 20)
+    monkeypatch.setattr(local, "LONGEST_LINE_BYTES", 1 << 20)
     device.python = litert_that(
         tmp_path, f"if (channels, run) == (3, 5) and once(1):\n    spill({content!r})"
     )

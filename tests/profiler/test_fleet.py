@@ -30,7 +30,8 @@ from sartor.profiler import (
 )
 from sartor.profiler.reference import reference_graph
 from sartor.profiler.reservation import leased, reserved
-from sartor.tables import Store
+from sartor.profiler.runtimes import Runtime, Writer
+from sartor.tables import Graph, Store
 from sartor.tables.errors import (
     AgentError,
     DeviceBusyError,
@@ -114,7 +115,7 @@ def test_healthy_devices_are_not_held_up_by_others(
     simulate: Callable[..., Simulated], slow_place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of twelve, two are dead, one hangs and one dies midway; the same again measures the rest."""
-    monkeypatch.setattr(session, "_JOB_TIMEOUT_S", 8)
+    monkeypatch.setattr(session, "_JOB_TIMEOUT_S", 6)
     monkeypatch.setattr(session, "_MODEL_TIMEOUT_S", 0)
     monkeypatch.setattr(interleave, "_MAX_STILLBORN", 1)
     faults = {"dead1": "absent", "dead2": "dies:0", "hangs": "hangs", "midway": "dies:15"}
@@ -257,7 +258,7 @@ def test_who_does_not_answer_in_time_is_left_behind() -> None:
 
 def test_models_are_written_once_and_gone_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[object] = []
-    runtime = session.Runtime(
+    runtime = Runtime(
         "counted",
         ".bin",
         channels_last=False,
@@ -283,12 +284,9 @@ def test_models_are_written_once_and_gone_afterwards(monkeypatch: pytest.MonkeyP
     assert not folder.exists()
 
 
-def _counting(written: list[object]) -> object:
-    from sartor.profiler.runtimes import Writer
-
-    def write(graph: object, _batch: int) -> bytes:
+def _counting(written: list[object]) -> Writer:
+    def write(graph: Graph, _batch: int) -> bytes:
         written.append(graph)
-        name: str = graph.name  # type: ignore[attr-defined]
-        return name.encode()
+        return graph.name.encode()
 
     return Writer(write, 1)

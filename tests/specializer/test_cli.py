@@ -20,6 +20,11 @@ from .chain import BUDGET_MS, LABELS, SPEC, Chain, sartor
 
 COMMANDS = [
     ["devices"],
+    ["devices", "add"],
+    ["devices", "remove"],
+    ["devices", "trust"],
+    ["devices", "check"],
+    ["devices", "prepare"],
     ["profile"],
     ["tables"],
     ["tables", "show"],

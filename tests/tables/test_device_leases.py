@@ -56,9 +56,7 @@ def test_one_process_with_two_names_for_a_device_is_told_so(place: Place) -> Non
     with (
         Store.open(place.address) as store,
         store.device_lease(MACHINE, "pi4"),
-        pytest.raises(
-            DeviceBusyError, match=r"board is .* which is this one, perhaps under"
-        ),
+        pytest.raises(DeviceBusyError, match=r"board is .* which is this one, perhaps under"),
         store.device_lease(MACHINE, "board"),
     ):
         pass

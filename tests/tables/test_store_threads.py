@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sartor.tables import Network, Store
+from sartor.tables import Network, Store, Subject, Window
 from sartor.tables.backends import backend
 from sartor.tables.errors import StoreBusyError, StoreError
 from sartor.tables.health import BatchHealth
@@ -25,7 +25,9 @@ def test_many_collections_write_and_read_at_once(place: Place) -> None:
         store.create(name, PROVENANCE)
         with store.device_lease(str(number), name), store.lease(name):
             for out in range(1, 6):
-                found = {operator(10 * out + each): window(0, each) for each in range(1, 4)}
+                found: dict[Subject, Window] = {
+                    operator(10 * out + each): window(0, each) for each in range(1, 4)
+                }
                 store.add_windows(name, found, BatchHealth(0, 1.0))
                 store.relative_errors(name)
         return len(store.load(name).windows)
@@ -43,7 +45,11 @@ def test_a_batch_is_kept_whole_or_not_at_all(place: Place) -> None:
     with Store.open(place.address) as store:
         store.create("mine", PROVENANCE)
         store.add_failure("mine", operator(2), "it was hot")
-        batch = {operator(1): window(0), operator(2): window(0), network: window(0)}
+        batch: dict[Subject, Window] = {
+            operator(1): window(0),
+            operator(2): window(0),
+            network: window(0),
+        }
         store.add_windows("mine", batch, BatchHealth(0, 1.0, warnings=("hot",)))
         before = store.load("mine")
         assert before.windows.keys() == batch.keys()
@@ -67,7 +73,9 @@ def test_relative_errors_are_those_of_the_whole_table(place: Place) -> None:
     with Store.open(place.address) as store:
         store.create("mine", PROVENANCE)
         for index in range(3):
-            found = {operator(out): window(index, 100 + out * index) for out in range(1, 5)}
+            found: dict[Subject, Window] = {
+                operator(out): window(index, 100 + out * index) for out in range(1, 5)
+            }
             store.add_windows("mine", found)
         store.add_window("mine", operator(9), window(0))
         errors, table = store.relative_errors("mine"), store.load("mine")

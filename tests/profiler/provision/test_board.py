@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from sartor.devices.ssh import SshAddress, SshDevice
-from sartor.profiler.provision import prepare, runtime_standings
+from sartor.profiler import AgentSession, MeasureJob, Timing, find_runtime
+from sartor.profiler.provision import prepare, runtime_standings, with_prepared
+from sartor.tables.graph import single_operator_graph
 
 from ...real.userland import Userland, userland
-from .measuring import check_measured, measured, need_wheels
+from .measuring import OPERATORS, check_measured, measured, need_wheels
 
 __all__ = ["userland"]
 
@@ -29,6 +31,23 @@ def board(userland: Userland, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def test_litert_is_prepared_on_a_raspberry_pi_and_measures(
+    board: SshDevice, tmp_path: Path, wheels_kept: Path
+) -> None:
+    need_wheels(board, "litert", wheels_kept)
+    prepare(board, "litert", cache=wheels_kept)
+    runtime = find_runtime("litert")
+    models = [runtime.write(single_operator_graph(operator)) for operator in OPERATORS]
+    with AgentSession(with_prepared(board, "litert"), runtime) as agent:
+        job = MeasureJob(agent.place(models), window_ms=10, warmup_ms=0)
+        (timings,) = agent.measure([job])
+        assert agent.hello.runtime_version == "ai-edge-litert 2.3.0"
+    measured_ones = [timing for timing in timings if isinstance(timing, Timing)]
+    assert len(measured_ones) == len(OPERATORS)
+    assert all(len(timing.samples_us) >= 5 for timing in measured_ones)
+
+
+@pytest.mark.slow
+def test_a_table_of_a_raspberry_pi_tells_what_was_put_there(
     board: SshDevice, tmp_path: Path, wheels_kept: Path
 ) -> None:
     need_wheels(board, "litert", wheels_kept)
