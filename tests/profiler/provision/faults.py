@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from sartor.devices import Completed, LocalDevice
-from sartor.devices.local import LocalStream
+from sartor.devices import Completed, LocalDevice, Stream
 from sartor.tables.errors import ConnectionLostError
 
 Result = TypeVar("Result")
@@ -42,7 +41,7 @@ class CutDevice(LocalDevice):
         self._step(lambda: LocalDevice.push(self, local, remote))
         self.pushed.append(remote.name)
 
-    def open_stream(self, argv: Sequence[str], environment: Mapping[str, str]) -> LocalStream:
+    def open_stream(self, argv: Sequence[str], environment: Mapping[str, str]) -> Stream:
         return self._step(lambda: LocalDevice.open_stream(self, argv, environment))
 
     def _step(self, do: Callable[[], Result]) -> Result:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sartor.devices import Completed, LocalDevice
-from sartor.devices.local import LocalStream
+from sartor.devices import Completed, LocalDevice, Stream
 from sartor.devices.patient import patient
 from sartor.devices.ssh import SshAddress, SshDevice
 from sartor.profiler.provision import prepare, runtime_standings, with_prepared
@@ -26,7 +25,7 @@ class OfflineDevice(LocalDevice):
     def run(self, argv: Sequence[str], timeout_s: float) -> Completed:
         return super().run(["unshare", "--net", *argv], timeout_s)
 
-    def open_stream(self, argv: Sequence[str], environment: Mapping[str, str]) -> LocalStream:
+    def open_stream(self, argv: Sequence[str], environment: Mapping[str, str]) -> Stream:
         return super().open_stream(["unshare", "--net", *argv], environment)
 
 
