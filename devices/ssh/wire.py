@@ -34,6 +34,7 @@ _OF_CHANNELS = {
 }
 WINDOW_BYTES = 1 << 21
 """That a program may be ahead of us in what it writes, so much on every round trip."""
+_MOST_UNREAD_BYTES = 2 * WINDOW_BYTES
 
 Answer = TypeVar("Answer")
 
@@ -60,18 +61,20 @@ class Wire:
     Attributes:
         heard_bytes: so far.
         is_trusted: whether the peer has let us in; before, it may say only so much.
+        hung_up: whether the peer has closed it.
     """
 
     def __init__(self, carrier: Carrier) -> None:
         self._carrier = carrier
         self._closed = False  # paramiko looks at this when it ends
         self.heard_bytes = 0
-        self.is_trusted = False
+        self.is_trusted = self.hung_up = False
 
     def recv(self, size: int) -> bytes:
         """Read up to ``size`` bytes; OSError when the peer babbles."""
         block = self._carrier.recv(size)
         self.heard_bytes += len(block)
+        self.hung_up |= not block
         if not self.is_trusted and self.heard_bytes > _MOST_BEFORE_LOGIN_BYTES:
             raise OSError("it sends without end before anybody has logged in")
         return block
@@ -146,7 +149,7 @@ class BoundedPacketizer(Packetizer):
                 named = signal.Signals.__members__.get(f"SIG{message.get_text()}")
                 if named is not None:
                     self.signals[channel.get_id()] = int(named)
-        elif len(channel.in_buffer) + len(channel.in_stderr_buffer) > 2 * WINDOW_BYTES:
+        elif len(channel.in_buffer) + len(channel.in_stderr_buffer) > _MOST_UNREAD_BYTES:
             raise SSHException("it sends more than it was asked for")
 
     def ask_when_idle(self, ask: Callable[[], None]) -> None:

@@ -169,6 +169,8 @@ def test_jump_hosts_come_before_the_device(tmp_path: Path) -> None:
         ("Host pi4\nConnectTimeout soon\n", FormatError, "soon"),
         ("Port\n", FormatError, "makes no sense"),
         ("Include config\n", FormatError, "includes itself"),
+        ("Include 'config\n", FormatError, "makes no sense: 'config"),
+        ("UserKnownHostsFile 'a\n", FormatError, "makes no sense: 'a"),
         ("Match exec true\nUser pi\n", DeviceUnreachableError, "Match exec"),
         ("Match tagged lab\nUser pi\n", DeviceUnreachableError, "Match tagged"),
     ],

@@ -94,7 +94,7 @@ def test_a_peer_that_babbles_before_it_greets_is_cut_off(
 
 def test_a_peer_that_hangs_up_is_told(client: Client, tmp_path: Path) -> None:
     with listening(tmp_path, lambda connection: connection.close()) as rogue:
-        assert "hung up" in refusal(client, rogue) or "says nothing" in refusal(client, rogue)
+        assert "hangs up at once" in refusal(client, rogue)
 
 
 def test_a_peer_that_drips_is_not_waited_for(
