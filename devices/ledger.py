@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from .device import LONGEST_LINE_BYTES
 from .relay.frames import (
     BEAT_S,
     CHUNK,
@@ -16,9 +17,6 @@ from .relay.frames import (
     number,
 )
 from .relay.spool import Spool
-
-LONGEST_LINE_BYTES = 1 << 26
-"""Longer lines come in parts, as those of local programs do."""
 
 _SIGNALS, _CODES = 128, 1 << 32
 

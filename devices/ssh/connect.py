@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -82,7 +81,7 @@ class Connection:
         self.name = name
         self.why_lost = ""
         self._legs: list[_Leg] = []
-        self._limits: dict[int, float] = {}
+        self._limits: dict[int, float] = {}  # seconds that are left
         self._limit_numbers = count()
         self._lock = Lock()
         finalize(self, _abandon, self._legs)
@@ -178,7 +177,7 @@ class Connection:
         """Give up the connection if what is done meanwhile takes longer; paramiko would wait."""
         number = next(self._limit_numbers)
         with self._lock:
-            self._limits[number] = time.monotonic() + timeout_s
+            self._limits[number] = timeout_s
         try:
             yield
         finally:
@@ -189,7 +188,9 @@ class Connection:
         """Give up when a host has been silent for too long, or takes too long; never wait."""
         with self._lock:
             legs = list(self._legs)
-            is_late = bool(self._limits) and min(self._limits.values()) < time.monotonic()
+            for number in self._limits:
+                self._limits[number] -= elapsed_s
+            is_late = any(left_s < 0 for left_s in self._limits.values())
         for leg in legs:
             if leg.wire.heard_bytes != leg.heard_bytes:
                 leg.heard_bytes, leg.silent_s = leg.wire.heard_bytes, 0.0

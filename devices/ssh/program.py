@@ -37,16 +37,15 @@ _MOST_TAKES = 100
 # Says on both outputs where the program's own begin, because shells greet, and by which number it
 # can be killed. sshd has made a session, and with it a process group, for the shell that it runs
 # (for Dropbear, which has not, setsid does); every `exec` keeps that number, so that the program
-# leads the group, and the server sees how it ends. A subshell asks for the group, because qemu-user
-# makes up what a process reads of itself, and setsid would leave a leader of a group at once.
+# leads the group, and the server sees how it ends. Emulators (qemu-user) say that every group is 0:
+# there setsid would fork, and the server see the end of what it forked from.
 _FIND = (
     'case $p in */*) [ -e "$p" ] || w=missing; [ -f "$p" ] && [ -x "$p" ] || w=${w:-denied} ;; '
     '*) command -v "$p" > /dev/null 2>&1 || w=missing ;; esac'
 )
 _START = (
     f"m=$1 p=$2 c=$3 w= s=; shift 3; {_FIND}; [ ${{#c}} = 4 ] || w=garbled; "
-    'g=$({ read -r _ _ _ _ g _; echo "$g"; } < /proc/$$/stat); '
-    '[ "$g" = "$$" ] || s=$(command -v setsid) || s=; '
+    '{ read -r _ _ _ _ g _; } < /proc/$$/stat; [ "$g" = "$$" ] || [ "$g" = 0 ] || s=$(command -v setsid) || s=; '
     'echo "$m" >&2; echo "$m ${w:-$$}"; [ -z "$w" ] || exit 127; exec $s "$@"'
 )
 # What shells other than POSIX's take for something else: in fish, it has 3 characters, not 4.

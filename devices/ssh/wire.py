@@ -90,6 +90,9 @@ class Wire:
     def close(self) -> None:
         """Close the carrier."""
         self._closed = True
+        if isinstance(self._carrier, socket.socket):
+            with suppress(OSError):  # wakes who reads or writes right now
+                self._carrier.shutdown(socket.SHUT_RDWR)
         with suppress(EOFError, OSError, SSHException):  # a channel says goodbye over its own wire
             self._carrier.close()
 

@@ -87,6 +87,12 @@ def keepers(far: ShakyDevice) -> list[int]:
     return found
 
 
+def end_relays(far: ShakyDevice) -> None:
+    for keeper in keepers(far):
+        with suppress(ProcessLookupError):  # what carries ends with what is carried
+            os.kill(keeper, signal.SIGKILL)
+
+
 @given(
     lines=st.lists(
         st.text(st.characters(blacklist_characters="\n", codec="utf-8"), max_size=300),
@@ -210,8 +216,7 @@ def test_a_program_ends_when_its_relay_is_left_alone(
 
 def test_a_relay_that_is_killed_ends_the_stream(far: ShakyDevice, told: list[str]) -> None:
     stream = opened(far, ["cat"], told)
-    for keeper in keepers(far):
-        os.kill(keeper, signal.SIGKILL)
+    end_relays(far)
     assert stream.read_line(60) is None
     assert "its relay is gone" in stream.last_words()
     assert stream.close() == -9
@@ -222,8 +227,7 @@ def test_a_restarted_device_is_told_apart(
 ) -> None:
     stream = opened(far, ["cat"], told)
     far.cable.cut(down_s=1e6)
-    for keeper in keepers(far):
-        os.kill(keeper, signal.SIGKILL)
+    end_relays(far)
     stream._boot = "another"
     far.cable.heal()
     with pytest.raises(

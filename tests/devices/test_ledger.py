@@ -9,7 +9,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from sartor.devices.ledger import LONGEST_LINE_BYTES, Ledger, Told
+from sartor.devices.device import LONGEST_LINE_BYTES
+from sartor.devices.ledger import Ledger, Told
 from sartor.devices.relay.frames import CHUNK, LONGEST, WINDOW, FrameError, frame, read_frame
 from sartor.devices.relay.spool import Spool
 

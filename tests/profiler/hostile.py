@@ -12,26 +12,40 @@ def python_that(folder: Path, first: str) -> str:
     The code may call ``once(name)``, which is true the first time that any process asks.
     """
     script = folder / "python"
-    script.write_text(
-        f"""#!{sys.executable}
+    script.write_text(f"#!{sys.executable}\n{program_that(str(folder), first)}")
+    script.chmod(0o700)
+    return str(script)
+
+
+def program_that(folder: str, first: str) -> str:
+    """Return a program that does as Python does, and runs some code before an agent.
+
+    Args:
+        folder: where it notes what has been done once.
+        first: the code.
+    """
+    return f"""
 import os, runpy, sys
 def once(name):
     try:
-        os.close(os.open({str(folder)!r} + f"/once-{{name}}", os.O_CREAT | os.O_EXCL))
+        os.close(os.open({folder!r} + f"/once-{{name}}", os.O_CREAT | os.O_EXCL))
     except FileExistsError:
         return False
     return True
 if sys.argv[1] == "-c":
-    exec(sys.argv[2])
+    sys.argv[:2] = ["-c"]
+    exec(sys.argv.pop(1))
+    sys.exit()
+if sys.argv[1] != "-m":
+    sys.argv = sys.argv[1:]
+    sys.path.insert(0, sys.argv[0])
+    runpy.run_path(sys.argv[0], run_name="__main__")
     sys.exit()
 sys.argv = sys.argv[2:]
 if sys.argv[0] == "sartor_agent":
 {_indented(first)}
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
-    )
-    script.chmod(0o700)
-    return str(script)
 
 
 def litert_that(folder: Path, now: str) -> str:
@@ -43,9 +57,12 @@ def litert_that(folder: Path, now: str) -> str:
     events. An agent runs a model once when it has loaded it, and twice or thrice before it times
     it.
     """
-    return python_that(
-        folder,
-        f"""import resource, signal
+    return python_that(folder, litert_code(now))
+
+
+def litert_code(now: str) -> str:
+    """Return what changes LiteRT so that it runs some code before each inference."""
+    return f"""import resource, signal
 import ai_edge_litert.interpreter as litert
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 events = os.dup(1)
@@ -65,8 +82,7 @@ class Interpreter(litert.Interpreter):
 {_indented(_indented(now))}
         super().invoke()
 litert.Interpreter = Interpreter
-""",
-    )
+"""
 
 
 def _indented(code: str) -> str:

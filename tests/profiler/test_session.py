@@ -41,7 +41,9 @@ from .processes import agents_of
 
 pytestmark = pytest.mark.usefixtures("device")
 ON_GPU = [("onnxruntime", "provider=cuda"), ("torch", "device=cuda")]
-each_runtime = pytest.mark.parametrize("name", sorted(RUNTIMES.keys() - {"tflite-runtime"}))
+each_runtime = pytest.mark.parametrize(
+    "name", sorted(RUNTIMES.keys() - {"benchmark_model", "tflite-runtime"})
+)
 
 
 def session_folders(device: LocalDevice) -> list[str]:

@@ -167,6 +167,7 @@ def test_a_device_that_is_forgotten_hangs_up(own_sshd: Sshd, client: Client) -> 
     device = client.device(own_sshd)
     device.run(["true"], timeout_s=10)
     assert own_sshd.session_pids()
+    time.sleep(1.5)  # the thread that watches it has looked at it more than once
     del device
     assert wait_for(lambda: not own_sshd.session_pids())
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from sartor.devices import Completed, LocalDevice, Stream
+from sartor.devices import Completed, LocalDevice
+from sartor.devices.device import Stream
 from sartor.tables.errors import ConnectionLostError
 
 Result = TypeVar("Result")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sartor.devices import Completed, LocalDevice, Stream
+from sartor.devices import Completed, LocalDevice
+from sartor.devices.device import Stream
 from sartor.devices.patient import patient
 from sartor.devices.ssh import SshAddress, SshDevice
 from sartor.profiler.provision import prepare, runtime_standings, with_prepared
