@@ -45,7 +45,8 @@ _FIND = (
 )
 _START = (
     f"m=$1 p=$2 c=$3 w= s=; shift 3; {_FIND}; [ ${{#c}} = 4 ] || w=garbled; "
-    '{ read -r _ _ _ _ g _; } < /proc/$$/stat; [ "$g" = "$$" ] || [ "$g" = 0 ] || s=$(command -v setsid) || s=; '
+    "{ read -r _ _ _ _ g _; } < /proc/$$/stat; "
+    '[ "$g" = "$$" ] || [ "$g" = 0 ] || s=$(command -v setsid) || s=; '
     'echo "$m" >&2; echo "$m ${w:-$$}"; [ -z "$w" ] || exit 127; exec $s "$@"'
 )
 # What shells other than POSIX's take for something else: in fish, it has 3 characters, not 4.
