@@ -163,11 +163,14 @@ def test_nothing_is_left_open(own_sshd: Sshd, client: Client) -> None:
     assert own_sshd.program_pids() == []
 
 
-def test_a_device_that_is_forgotten_hangs_up(own_sshd: Sshd, client: Client) -> None:
+def test_a_device_that_is_forgotten_hangs_up(
+    own_sshd: Sshd, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sartor.devices.ssh.watch._TICK_S", 0.02)
     device = client.device(own_sshd)
     device.run(["true"], timeout_s=10)
     assert own_sshd.session_pids()
-    time.sleep(1.5)  # the thread that watches it has looked at it more than once
+    time.sleep(0.7)  # the thread that watches it has looked at it more than once
     del device
     assert wait_for(lambda: not own_sshd.session_pids())
 
@@ -218,7 +221,7 @@ class TestCut:
             with pytest.raises(ConnectionLostError):
                 stream.close()
 
-    @pytest.mark.parametrize("way", ["push", "pull"])
+    @pytest.mark.parametrize("way", ["push", pytest.param("pull", marks=pytest.mark.slow)])
     def test_while_a_file_travels(
         self, own_sshd: Sshd, device: SshDevice, tmp_path: Path, way: str
     ) -> None:
@@ -253,6 +256,7 @@ class TestCut:
         device.pull(device.root / "folder" / "file", got)
         assert got.read_bytes() == b"old"
 
+    @pytest.mark.slow
     def test_while_all_of_it_happens_at_once(self, own_sshd: Sshd, device: SshDevice) -> None:
         stop = threading.Event()
         worked: list[str] = []
@@ -348,6 +352,7 @@ def test_a_root_that_does_not_make_sense_is_told(client: Client) -> None:
             device.root  # noqa: B018
 
 
+@pytest.mark.slow
 def test_other_login_shells_get_the_same_words(client: Client, own_sshd: Sshd) -> None:
     if not own_sshd.is_private:
         pytest.skip("only an account of our own can have another shell")

@@ -61,7 +61,9 @@ def refusal(client: Client, rogue: Rogue, more: str = "ConnectTimeout 1") -> str
     ("greeting", "words"),
     [
         (b"", "accepts connections and says nothing for 1 s"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak SSH"),
+        pytest.param(
+            b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak SSH", marks=pytest.mark.slow
+        ),
         (b"SSH-1.5-old\r\n", "does not speak SSH"),
         (b"SSH-2.0-x\r\n" + bytes(range(256)) * 10, "does not speak SSH"),
         (b"SSH-2.0-x\r\n" + b"\xff" * 4000, "does not speak SSH"),
@@ -73,8 +75,8 @@ def test_what_is_no_ssh_server_is_told(
 ) -> None:
     def serve(connection: socket.socket) -> None:
         connection.sendall(greeting)
-        connection.recv(1 << 20)
-        time.sleep(10)
+        while connection.recv(1 << 20):
+            pass
 
     with listening(tmp_path, serve) as rogue:
         assert words in refusal(client, rogue)
@@ -97,6 +99,7 @@ def test_a_peer_that_hangs_up_is_told(client: Client, tmp_path: Path) -> None:
         assert "hangs up at once" in refusal(client, rogue)
 
 
+@pytest.mark.slow
 def test_a_peer_that_drips_is_not_waited_for(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,12 +155,14 @@ def test_a_server_that_never_answers_is_given_up(
 ) -> None:
     monkeypatch.setattr("sartor.devices.ssh.program._START_S", 0.3)
 
+    enough = threading.Event()
+
     def never(channel: paramiko.Channel, command: str) -> bool:
-        time.sleep(5)
-        return True
+        return enough.wait(60)
 
     with pytest.raises(ConnectionLostError, match="takes too long"):
         device_of(never).run(["true"], timeout_s=10)
+    enough.set()
 
 
 def test_a_program_that_is_not_started_is_given_up(

@@ -206,7 +206,14 @@ class TestCertificates:
         client.known_hosts.write_text(public_line(authority, pattern, "@cert-authority"))
         return client.device(server, is_known=False)
 
-    @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            "ed25519",
+            pytest.param("ecdsa", marks=pytest.mark.slow),
+            pytest.param("rsa", marks=pytest.mark.slow),
+        ],
+    )
     def test_an_authority_vouches_for_its_hosts(
         self, server: Sshd, client: Client, tmp_path: Path, kind: str
     ) -> None:
