@@ -1,7 +1,7 @@
 """Two hundred devices profiled at once from one host: is any held up, and what does it take?
 
     python benchmarks/fleet.py                       # 200 devices, all sound
-    python benchmarks/fleet.py --devices 50 --pace 1
+    python benchmarks/fleet.py --devices 50 --relay  # as if connections lay between
     python benchmarks/fleet.py --store postgresql+psycopg://USER@HOST/DATABASE
 
 Every device is simulated: a process with a folder and a lock of its own, which speaks the agent's
@@ -23,9 +23,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,7 @@ class Outcome:
         host_cpu_s: that it computed, without the devices.
         first_done_s: when the first device had answered its last job.
         last_done_s: when the last had.
-        longest_wait_s: that any device was without a job between two.
+        longest_wait_s: that any device's agent was without a job between two.
         median_wait_s: of the longest waits of all devices.
         busy_share: of a device's time from its first job to its last, the median of all devices.
         least_busy_share: of the device that waited most.
@@ -98,10 +98,18 @@ def record_here(plan: Plan, folder: Path) -> None:
 
 
 def profile(
-    fleet: Sequence[Simulated], folder: Path, store: str, plan: Plan, *, errors: Path
+    fleet: Sequence[Simulated], folder: Path, store: str, plan: Plan, *, relay: bool
 ) -> Outcome:
-    """Profile a fleet with the command line, and look at its process meanwhile."""
-    inventory = folder / "devices.toml"
+    """Profile a fleet, and look at its host's process meanwhile.
+
+    Args:
+        fleet: to be profiled.
+        folder: for the inventory, and for what the host says.
+        store: file or URL.
+        plan: that the host is to make.
+        relay: whether the devices are to be taken for remote ones.
+    """
+    inventory, errors = folder / "devices.toml", folder / "errors"
     write_inventory(list(fleet), inventory)
     named = [word for one in fleet for word in ("--device", one.name)]
     command = [
@@ -110,6 +118,10 @@ def profile(
         *("--passes", str(plan.passes), "--most-passes", str(plan.passes), "--force"),
         *("--store", store, "--inventory", str(inventory), "--json"),
     ]
+    if relay:
+        amounts = (str(plan.passes), str(len(plan.networks)))
+        program = "sartor.benchmarks.simulated.relayed"
+        command = [sys.executable, "-m", program, str(inventory), store, SUPERNET, *amounts]
     started = time.monotonic()
     with errors.open("w") as said, (folder / "report.json").open("w") as report:
         host = subprocess.Popen(command, stdout=report, stderr=said)
@@ -122,7 +134,7 @@ def profile(
     if not any(one.jobs for one in fleet):
         raise MeasurementError(f"no device was given a job: {errors.read_text()[-1000:]}")
     waits = [_waits(one) for one in fleet if one.jobs]
-    done_s = [one.jobs[-1][1] - started for one in fleet if one.jobs]
+    done_s = [one.jobs[-1].answered_s - started for one in fleet if one.jobs]
     return Outcome(
         devices=len(fleet),
         complete=complete,
@@ -173,14 +185,17 @@ def _complete(store: str, names: Sequence[str], plan: Plan) -> int:
 
 def _waits(device: Simulated) -> tuple[float, float]:
     """Return the longest time between two jobs of one agent, and the share of work in all time."""
-    jobs = deque(device.jobs)
-    longest_s, busy_s = 0.0, 0.0
-    before = jobs[0][0]
-    for came_s, answered_s, _ in jobs:
-        longest_s = max(longest_s, came_s - before)
-        busy_s += answered_s - came_s
-        before = answered_s
-    return longest_s, busy_s / (jobs[-1][1] - jobs[0][0])
+    jobs = device.jobs
+    longest_s = max(
+        (
+            after.came_s - before.answered_s
+            for before, after in pairwise(jobs)
+            if before.agent == after.agent
+        ),
+        default=0.0,
+    )
+    busy_s = sum(job.answered_s - job.came_s for job in jobs)
+    return longest_s, busy_s / (jobs[-1].answered_s - jobs[0].came_s)
 
 
 def _print(outcome: Outcome) -> None:
@@ -208,6 +223,7 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=3, help="over everything (3)")
     parser.add_argument("--networks", type=int, default=8, help="whole ones (8)")
     parser.add_argument("--pace", type=float, default=1.0, help="1 is that of this machine (1)")
+    parser.add_argument("--relay", action="store_true", help="take them for remote devices")
     parser.add_argument("--store", default="", help="file or URL (a file of its own)")
     parser.add_argument("--recording", type=Path, help="folder to keep the recording in")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -233,9 +249,8 @@ def run(arguments: argparse.Namespace) -> None:
             for number in range(arguments.devices)
         ]
         store = arguments.store or str(folder / "tables.sqlite")
-        errors = folder / "errors"
-        outcome = profile(fleet, folder, store, plan, errors=errors)
-        for line in errors.read_text().splitlines()[:10]:
+        outcome = profile(fleet, folder, store, plan, relay=arguments.relay)
+        for line in (folder / "errors").read_text().splitlines()[:10]:
             note(line)
     if arguments.json:
         print_json(asdict(outcome) | {"load": os.getloadavg()[0], "settings": vars(arguments)})

@@ -40,10 +40,12 @@ def add_entry(entry: Entry, named: Path | None = None) -> Inventory:
     with _editing(named) as (inventory, document):
         refuse_taken(entry.name, inventory)
         import tomlkit
+        from tomlkit.items import InlineTable
 
         if TABLE not in document:
             document[TABLE] = tomlkit.table(is_super_table=True)
-        added = tomlkit.table()
+        inline = isinstance(document[TABLE], InlineTable)  # as somebody has written it by hand
+        added = tomlkit.inline_table() if inline else tomlkit.table()
         added.update(entry.fields)
         document[TABLE].update({entry.name: added})
     return read_inventory(named)

@@ -196,7 +196,8 @@ class LastingStream:
                 time.sleep(next(pauses))
                 attachment = self._attach(None, since, pauses)
         except NotThereError as error:
-            self._end_without_relay(error)
+            if not self._ledger.leaving:
+                self._end_without_relay(error)
         except DeviceError as error:
             self._fail(error)
 
@@ -235,13 +236,13 @@ class LastingStream:
             lost = attachment.nonsense(error)
         with self._changed:
             self._attachment, self._away_since = None, time.monotonic()
+            over = self._ledger.leaving and lost is None
             self._changed.notify_all()
-            over = self._ledger.leaving
-        if over and lost is None:
+        if over:
             attachment.close()
             return None
-        attachment.abandon()
-        return None if over else lost or ConnectionLostError(f"{self._device.name} has hung up")
+        attachment.abandon()  # a goodbye that may not have arrived is said again
+        return lost or ConnectionLostError(f"{self._device.name} has hung up")
 
     def _talk(self, attachment: Attachment) -> None:
         """Say over one connection what is to be said; who listens notices when it breaks."""

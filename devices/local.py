@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from ..tables.errors import CommandFailedError, DeviceError, DeviceTimeoutError
-from .device import LONGEST_LINE_BYTES, LONGEST_OUTPUT_BYTES, Completed
+from .device import LONGEST_LINE_BYTES, LONGEST_OUTPUT_BYTES, Completed, Stream
 from .facts import DeviceFacts, read_facts
 from .health import Health, read_health
 
@@ -71,7 +71,7 @@ class LocalDevice:
         """Copy a file whole or not at all; see ``Device.pull``."""
         self._copy(Path(remote), local)
 
-    def open_stream(self, argv: Sequence[str], environment: Mapping[str, str]) -> LocalStream:
+    def open_stream(self, argv: Sequence[str], environment: Mapping[str, str]) -> Stream:
         """Start a program and talk to it; see ``Device.open_stream``."""
         return LocalStream(argv, environment)
 

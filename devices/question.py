@@ -25,7 +25,7 @@ FOUND = ">/dev/null 2>&1"
 
 _MOST_BYTES = 2_000_000
 _END = "end"
-_TIMEOUT_S = 60
+_TIMEOUT_S = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ class Question:
     @property
     def script(self) -> str:
         """The script that reads everything but what other questions read."""
-        asked = [f"{{ {command}; }} | sed 's/^/:{name}:/'" for name, command in self.programs]
+        # Not every sed ends a last line that has no end.
+        asked = [f"{{ {command}; }} | sed 's/^/:{name}:/'; echo" for name, command in self.programs]
         if self.files:
             # `-H` names the file also where there is one only, and `-s` forgives those that are
             # not there; an empty pattern is in every line.

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _GLANCE_S = 0.5
 """How long a stream is listened to before we look whether all is to stop."""
 
+_GOODBYE_S = 3.0
+"""For a program to end what it is at."""
+
 
 class Stop:
     """Tells threads, once and for all, to end what they do."""
@@ -137,8 +140,8 @@ class StoppableStream:
         return self._stream.last_words()
 
     def close(self, timeout_s: float = 10) -> int:
-        """End it; see ``Stream.close``."""
-        return self._stream.close(timeout_s)
+        """End it, without much patience once all is to stop; see ``Stream.close``."""
+        return self._stream.close(min(timeout_s, _GOODBYE_S) if self._stop.asked else timeout_s)
 
     def kill(self) -> None:
         """End it at once; see ``Stream.kill``."""

@@ -15,6 +15,12 @@ def clean(text: str) -> str:
     return " ".join(shown.split())[:_LONGEST]
 
 
+def last_line(text: str) -> str:
+    """Return the last line of a text that says something, as ``clean`` does; of errors, the one."""
+    said = [line for line in text[-10 * _LONGEST :].splitlines() if line.strip()]
+    return clean(said[-1]) if said else ""
+
+
 def whole(text: str | None) -> int | None:
     """Read a whole number; None where there is none."""
     text = (text or "").strip()

@@ -35,8 +35,9 @@ def with_archive(device: Device, act: Callable[[], Result]) -> Result:
     """
     try:
         return act()
-    except AgentError:
-        if AGENT.is_on(device):
+    except AgentError as error:
+        if not AGENT.is_on(device):
+            AGENT.push(device)
+        elif AGENT_PACKAGE not in str(error):  # or another process has just put it there
             raise
-    AGENT.push(device)
     return act()

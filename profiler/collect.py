@@ -14,6 +14,7 @@ import numpy as np
 from ..devices.device import Device
 from ..devices.health import Health
 from ..devices.patient import patient
+from ..devices.ready import kept_ready
 from ..tables.errors import FormatError
 from ..tables.health import BatchHealth
 from ..tables.measurement import Window
@@ -160,9 +161,10 @@ def _alone(
     with (
         reserved(device, patience_s, tell, native=native) as machine,
         leased(device, store, machine, patience_s, tell),
+        kept_ready(device, tell) as facts,
     ):
         health = wait()
-        store.create(table, identify(device, condition))
+        store.create(table, identify(device, condition, facts))
         with store.lease(table):
             yield health
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib import metadata
 
@@ -14,8 +15,15 @@ from .runner import make_runner
 from .runtimes import find_runtime
 
 
-def identify(device: Device, condition: Condition) -> Provenance:
+def identify(
+    device: Device, condition: Condition, facts: Sequence[tuple[str, str]] = ()
+) -> Provenance:
     """Ask a device, and an agent on it, what they are.
+
+    Args:
+        device: where it would be measured.
+        condition: under which.
+        facts: that the device cannot tell, such as what it was made ready by: (name, value).
 
     Raises:
         FormatError: the agent cannot bring about the condition.
@@ -31,7 +39,7 @@ def identify(device: Device, condition: Condition) -> Provenance:
         hello = session.hello
     return Provenance(
         device=device.name,
-        facts=_facts(device, condition.runtime, hello.affinity),
+        facts=_facts(device, condition.runtime, hello.affinity, facts),
         condition=condition,
         runtime_version=hello.runtime_version,
         runtime_sha256=hello.runtime_sha256,
@@ -42,13 +50,15 @@ def identify(device: Device, condition: Condition) -> Provenance:
     )
 
 
-def _facts(device: Device, runtime: str, affinity: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
+def _facts(
+    device: Device, runtime: str, affinity: tuple[int, ...], more: Sequence[tuple[str, str]]
+) -> tuple[tuple[str, str], ...]:
     """Return what a device is, what of ours runs there, and on which cores, by name."""
     prepared = prepared_in_use(device, runtime)
     found = {"affinity": cores_text(affinity)} | dict(prepared.pairs if prepared else ())
     if not find_runtime(runtime).native:
         found["agent_sha256"] = agent_sha256()
-    return tuple(sorted((dict(device.facts().pairs) | found).items()))
+    return tuple(sorted((dict(device.facts().pairs) | found | dict(more)).items()))
 
 
 def _sartor_version() -> str:

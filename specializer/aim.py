@@ -54,9 +54,15 @@ class Aim:
 
         Raises:
             MissingOperatorError: the table does not cover the supernet; says what does.
-            UnfitTableError: it is of another data type than what is shipped.
+            UnfitTableError: it is of another data type or batch than what is shipped.
         """
-        dtype = self.table.provenance.condition.dtype
+        condition = self.table.provenance.condition
+        if condition.batch != 1:
+            raise UnfitTableError(
+                f"{self.table.name} is a table of batches of {condition.batch}, and networks ship "
+                f"for one image at a time; measure that with: {self._profile_command}"
+            )
+        dtype = condition.dtype
         if dtype != "float32":
             raise UnfitTableError(
                 f"{self.table.name} is a table of {dtype}, and only networks of float32 can be "
@@ -158,9 +164,11 @@ class Aim:
 
     @property
     def _measurable(self) -> str:
-        """Name the table into which operators of float32 can be measured."""
-        dtype = self.table.provenance.condition.dtype
-        if dtype != "float32":
+        """Name the table into which operators of float32 can be measured, one image at a time."""
+        condition = self.table.provenance.condition
+        if condition.batch != 1:
+            return f"{self.table.name}-batch1"
+        if condition.dtype != "float32":
             return f"{self.table.name}-float32"
         # measurements do not mix with estimates
         return self.table.name if self.table.transfer is None else f"{self.table.name}-measured"

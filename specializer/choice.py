@@ -117,11 +117,13 @@ class Accuracy:
         predicted: top-1 by the supernet's accuracy predictor, 0–1.
         measured: top-1 on the user's images, 0–1; None where there were none.
         images: how many there were.
+        predictor_sha256: of the predictor's file; empty in documents that are older.
     """
 
     predicted: float
     measured: float | None
     images: int
+    predictor_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -185,7 +186,7 @@ class Specializer:
             latency=first.latency,
             rows=first.rows,
             also=tuple(others),
-            accuracy=_accuracy(network, found.accuracy, folder),
+            accuracy=self._accuracy(network, found.accuracy, folder),
             search=self._account(found, demand, seed),
             limits=tuple(
                 Kept(limit.what, limit.unit, limit.most, cost)
@@ -226,6 +227,15 @@ class Specializer:
             accuracy_bound=found.accuracy_bound,
         )
 
+    def _accuracy(self, network: Network, predicted: float, folder: ImageFolder | None) -> Accuracy:
+        """Put what was predicted beside what the user's images show."""
+        file = self.files.accuracy
+        digest = "" if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
+        if folder is None:
+            return Accuracy(predicted, None, 0, digest)
+        measured = top1(network, decode(folder, network.resolution))
+        return Accuracy(predicted, measured, len(folder), digest)
+
     def _recalibrated(self, subnetwork: SubNetwork, data: Path | None, seed: int) -> Network:
         """Inherit weights, and recalibrate with the user's images or with synthetic ones."""
         family, files = self.family, self.files
@@ -240,10 +250,3 @@ class Specializer:
         return recalibrate_synthetically(
             family, subnetwork, images, reference, reference_of=family.whole.supernet
         )
-
-
-def _accuracy(network: Network, predicted: float, folder: ImageFolder | None) -> Accuracy:
-    """Put what was predicted beside what the user's images show."""
-    if folder is None:
-        return Accuracy(predicted, None, 0)
-    return Accuracy(predicted, top1(network, decode(folder, network.resolution)), len(folder))

@@ -10,6 +10,7 @@ from hypothesis import settings
 from .server import Server, programs, running
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+os.environ["SARTOR_DEVICES"] = "/nonexistent/devices.toml"  # not the user's own devices
 os.environ["OMP_NUM_THREADS"] = "1"  # on a busy machine, threads that wait for each other crawl
 
 settings.register_profile("sartor", deadline=None)  # a shared machine is slow at times

@@ -6,23 +6,28 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from sartor.specializer.shipped import find_supernet
 
+from .real.cache import cache_folder
+from .real.sshd import free_port, running_sshd, why_no_sshd
 from .specializer.torch_tools import draw_images
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-FENCED = [
-    line.partition("#")[0].strip()
+BLOCKS = [
+    [line.partition("#")[0].strip() for line in block.splitlines()]
     for block in re.findall(r"^```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-    for line in block.splitlines()
 ]
+(ELSEWHERE,) = (block for block in BLOCKS if any("ssh://" in line for line in block))
+FENCED = [line for block in BLOCKS if block is not ELSEWHERE for line in block]
 INDENTED = [
     line.partition("#")[0].strip()
     for line in re.findall(r"^ {4}((?:make|python|\.venv)\S* .*)$", README, re.MULTILINE)
@@ -62,6 +67,52 @@ def test_the_steps_lead_from_a_device_to_a_proof(tmp_path: Path) -> None:
     report = json.loads(printed)
     assert {proof["runtime"] for proof in report["proofs"]} == {"litert", "onnxruntime"}
     assert all(proof["comparison"]["difference"] <= 1e-4 for proof in report["proofs"])
+
+
+def test_devices_that_are_somewhere_else(tmp_path: Path) -> None:
+    """The board is a real server that prepares and measures; the phone is not there.
+
+    So what the text promises of a dead device is seen, too. What is measured is one operator.
+    """
+    pytest.importorskip("paramiko", reason="pip install 'sartor[ssh]'")
+    if why := why_no_sshd():
+        pytest.skip(why)
+    if shutil.which("adb") is None:
+        pytest.skip("there is no adb; on Debian: apt-get install adb")
+    measured = ["--op", "dense/64x1x1/out=10/none/float32", "--passes", "1", "--most-passes", "1"]
+    home, wheels = tmp_path / "home", tmp_path / "cache" / "sartor" / "wheels"
+    wheels.parent.mkdir(parents=True)
+    kept = cache_folder() / "wheels"  # what was fetched for other tests
+    kept.mkdir(exist_ok=True)
+    wheels.symlink_to(kept)
+    with running_sshd() as server, ExitStack() as cleanup:
+        (home / ".ssh").mkdir(parents=True, mode=0o700)
+        (home / ".ssh" / "config").write_text(
+            f"Host *\nIdentityFile {server.client_key}\nIdentitiesOnly yes\nIdentityAgent none\n"
+        )
+        environment = {
+            "HOME": str(home),
+            "XDG_CONFIG_HOME": str(home / ".config"),
+            "XDG_CACHE_HOME": str(tmp_path / "cache"),
+            "SARTOR_DEVICES": "",
+            "SARTOR_STORE": str(tmp_path / "tables.sqlite"),
+            "ADB_MDNS": "0",
+            "ANDROID_ADB_SERVER_PORT": str(free_port()),
+        }
+        cleanup.callback(run, ["adb", "kill-server"], tmp_path, **environment)
+        for command in ELSEWHERE:
+            argv = shlex.split(command.replace("ssh://pi@192.168.1.20", server.address))
+            if "ssh://" in command:
+                argv += ["--fingerprint", server.fingerprint]
+            if command.startswith("sartor profile"):
+                argv += [*measured, "--force"]
+            done = run(argv, tmp_path, **environment)
+            about_the_phone = command.startswith(("sartor devices check", "sartor profile"))
+            assert done.returncode == int(about_the_phone), f"{command}: {done.stderr}"
+            assert "Traceback" not in done.stderr
+            assert ("R58M123ABC" in done.stderr) == ("phone" in command or about_the_phone)
+        listed = run(["sartor", "tables", "--json"], tmp_path, **environment)
+    assert [table["name"] for table in json.loads(listed.stdout)] == ["pi4-litert"]
 
 
 def test_a_supernet_of_ones_own_can_be_specialized(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ It needs Python's standard library only, and starts in some milliseconds. To a h
 a job as the recorded one took, times ``pace``; ``-m sartor_agent.lock`` is the agent's own lock;
 with ``-c`` it is Python itself.
 
-A line of the device's journal says of every job when it came, when it was answered, and how many
-models it measured: seconds of the monotonic clock, which all processes of a machine share.
+A line of the device's journal says of every job when it came, when it was answered, how many models
+it measured, and by which process: seconds of the monotonic clock, which all processes of a machine
+share.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ def main(device: str, folder: str, recording: str, pace: float, fault: str, argv
     if deaths and _jobs_in(journal) >= int(deaths):
         sys.stderr.write("it has died\n")
         return 1
-    if argv[1] == "-c":
-        os.execv(sys.executable, [sys.executable, *argv[1:]])  # noqa: S606 (no shell)
+    if argv[1] != "-m":
+        bare = () if argv[1] == "-c" else ("-ISE",)
+        os.execv(sys.executable, [sys.executable, *bare, *argv[1:]])  # noqa: S606 (no shell)
     sys.path[:0] = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     from sartor_agent import lock  # type: ignore[import-not-found]  # of the archive pushed here
 
@@ -67,7 +69,7 @@ def main(device: str, folder: str, recording: str, pace: float, fault: str, argv
 def _serve(folder: Path, recording: Path, pace: float, fault: str, journal: Path) -> None:
     about = json.loads((recording / "about.json").read_text())
     _emit({"event": "hello", **about["hello"], "vitals": _vitals()})
-    from sartor_agent.packs import unpack
+    from sartor_agent.packs import unpack  # type: ignore[import-not-found]
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     kept: dict[str, str] = {}
@@ -81,7 +83,7 @@ def _serve(folder: Path, recording: Path, pace: float, fault: str, journal: Path
                     unpack(folder, name)
             answer = _measured(job, folder, recording, kept)
             time.sleep(pace * answer["busy_ms"] / 1000)
-            log.write(f"{came_s} {time.monotonic()} {len(job['measure'])}\n")
+            log.write(f"{came_s} {time.monotonic()} {len(job['measure'])} {os.getpid()}\n")
             if fault.startswith("dies") and _jobs_in(journal) >= int(fault.partition(":")[2]):
                 os._exit(1)
             _emit(answer)

@@ -18,6 +18,23 @@ sys.exit(main({device!r}, {folder!r}, {recording!r}, {pace!r}, {fault!r}, sys.ar
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """A job of a simulated device; times are seconds of this machine's monotonic clock.
+
+    Attributes:
+        came_s: when it came.
+        answered_s: when it was answered.
+        models: that it measured.
+        agent: the process that did it.
+    """
+
+    came_s: float
+    answered_s: float
+    models: int
+    agent: int
+
+
+@dataclass(frozen=True, slots=True)
 class Simulated:
     """One of them.
 
@@ -35,12 +52,15 @@ class Simulated:
         return self.folder / "python"
 
     @property
-    def jobs(self) -> list[tuple[float, float, int]]:
-        """When each job came and was answered, in seconds, and how many models it measured."""
+    def jobs(self) -> list[Job]:
+        """What it was asked to do, in that order."""
         journal = self.folder / "journal"
         lines = journal.read_text().splitlines() if journal.exists() else []
         words = (line.split() for line in lines)
-        return [(float(came), float(answered), int(models)) for came, answered, models in words]
+        return [
+            Job(float(came), float(answered), int(models), int(pid))
+            for came, answered, models, pid in words
+        ]
 
 
 def make(name: str, folder: Path, recording: Path, pace: float, fault: str = "") -> Simulated:

@@ -15,7 +15,7 @@ from ...tables.errors import (
 )
 from .client import AdbClient
 from .server import check_server
-from .states import PASSES_WITHIN_S, READY, Phone, parse_devices, unreached, unusable
+from .states import PASSES_WITHIN_S, Phone, parse_devices, unreached, unusable
 
 SHELL_V2 = "shell_v2"
 """What adbd calls it that it carries two outputs apart, and exit codes; from Android 7."""
@@ -23,6 +23,10 @@ _ASK_S = 20
 _CONNECT_S = 10
 _KILL_S = 10
 _PAUSE_S = 0.1
+_TRIES = 3
+_RECONNECT_S = (0, 0.1, 0.3, 1)
+"""Pauses: adb's server reconnects by itself, too, and then undoes what we have just done."""
+_WORTH_CONNECTING = frozenset({"", "offline", "unauthorized"})
 _OVER_TCP = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 _CONNECTED = re.compile(r"^(already )?connected to ", re.MULTILINE)
 _NOT_BEGUN = re.compile(
@@ -74,18 +78,19 @@ class Connection:
             self._features = frozenset(said.stdout.decode(errors="replace").split())
         return self._features
 
-    def twice(self, attempt: Callable[[], _T]) -> _T:
-        """Do what needs the phone; where the connection had broken before, once more on a new one.
+    def insist(self, attempt: Callable[[], _T]) -> _T:
+        """Do what needs the phone; again, on a new connection, where the old one had broken before.
 
         Args:
             attempt: raises NotBegunError when nothing of it reached the phone.
         """
-        self.features()
-        try:
-            return attempt()
-        except NotBegunError:
-            self.forget()
+        for _ in range(_TRIES - 1):
             self.features()
+            try:
+                return attempt()
+            except NotBegunError:
+                self.forget()
+        self.features()
         try:
             return attempt()
         except NotBegunError:
@@ -145,30 +150,32 @@ class Connection:
             )
         return parse_devices(said.stdout.decode(errors="replace"))
 
-    def _state(self) -> str:
-        return next((phone.state for phone in self._phones() if phone.serial == self.serial), "")
-
     def _reach(self) -> None:
         """Return once the phone is ready; otherwise explain why it is not."""
         check_server(self.client)
-        refused = self._connect() if self.over_tcp and self._state() != READY else ""
         begun = time.monotonic()
+        pauses_s = list(_RECONNECT_S) if self.over_tcp else []
+        refused = ""
         while True:
             phones = self._phones()
             problem = unusable(self.name, self.serial, phones)
             if problem is None:
                 return
             state = next((phone.state for phone in phones if phone.serial == self.serial), "")
-            if time.monotonic() - begun > PASSES_WITHIN_S.get(state, 0):
+            if pauses_s and not refused and state in _WORTH_CONNECTING:
+                time.sleep(pauses_s.pop(0))
+                refused = self._connect(state)
+            elif time.monotonic() - begun > PASSES_WITHIN_S.get(state, 0):
                 if refused and not state:
                     raise unreached(self.name, self.serial, refused)
                 raise problem
-            time.sleep(_PAUSE_S)
+            else:
+                time.sleep(_PAUSE_S)
 
-    def _connect(self) -> str:
+    def _connect(self, state: str) -> str:
         """Connect over the network; return why that failed, empty if it did not."""
         try:
-            if self._state():  # adb calls it connected, though it is not ready
+            if state:  # adb calls it connected, though it is not ready
                 self.client.ask(["disconnect", self.serial], _ASK_S)
             said = self.client.ask(["connect", self.serial], _CONNECT_S)
         except DeviceTimeoutError:

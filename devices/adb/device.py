@@ -66,7 +66,7 @@ class AdbDevice:
         shell tells no more.
         """
         job = Job(argv)
-        ended = self.connection.twice(lambda: self._attempt(job, timeout_s))
+        ended = self.connection.insist(lambda: self._attempt(job, timeout_s))
         if ended.exit_code is None:
             raise self.connection.lost(f"{argv[0]} was running", _text(ended.stderr))
         if ended.missing:
@@ -96,7 +96,7 @@ class AdbDevice:
                 f"{self.name} is too old to talk to its programs: that takes Android 7 or later"
             )
         job = Job(argv, environment)
-        return self.connection.twice(lambda: AdbStream(self.connection, job))
+        return self.connection.insist(lambda: AdbStream(self.connection, job))
 
     def facts(self) -> DeviceFacts:
         """Return what the phone is."""
@@ -133,7 +133,7 @@ class AdbDevice:
                 raise DeviceError(said.complaint)
             raise self.connection.lost(f"a file was copied (adb {arguments[0]})", said.complaint)
 
-        self.connection.twice(attempt)
+        self.connection.insist(attempt)
 
     def _attempt(self, job: Job, timeout_s: float) -> Ended:
         """Run a job; an end that never came is data."""

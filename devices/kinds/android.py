@@ -115,11 +115,11 @@ class ThermalService:
 
 def read_facts(answer: Answer) -> dict[str, str]:
     """Name the phone, its chip and its Android; empty where there is none."""
-    said = dict(
-        match.groups()
+    said = {
+        match[1]: match[2]
         for line in answer.get("getprop", "").split("\n")
         if (match := _PROPERTY.fullmatch(line.strip()))
-    )
+    }
     found = {
         name: value for name, key in _PROPERTIES.items() if (value := clean(said.get(key, "")))
     }

@@ -174,7 +174,7 @@ def _bits(text: str) -> int:
 def _query(what: str, fields: tuple[str, ...]) -> str:
     # A driver in trouble may never answer.
     query = f"--query-{what}={','.join(fields)} --format=csv,noheader,nounits"
-    return f"timeout 20 nvidia-smi {query} 2>&1"
+    return f"timeout 15 nvidia-smi {query} 2>&1"
 
 
 NVIDIA = Kind(

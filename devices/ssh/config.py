@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import glob
 import itertools
 import os
 import re
@@ -10,7 +11,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from paramiko import SSHConfig
 from paramiko.ssh_exception import ConfigParseError
@@ -85,7 +85,7 @@ def find_route(address: SshAddress, config: Path | None = None) -> tuple[Hop, ..
 class _Parsed(SSHConfig):
     """Paramiko's reading of a config, which would pass over conditions that it does not know."""
 
-    def _does_match(self, match_list: list[dict[str, Any]], *rest: Any) -> Any:
+    def _does_match(self, match_list: list[dict[str, str]], *rest: object) -> object:
         known = list(itertools.takewhile(lambda one: one["type"] in _CONDITIONS, match_list))
         found = super()._does_match(known, *rest) if known else bool(match_list)  # type: ignore[misc]
         if found and len(known) < len(match_list):
@@ -158,7 +158,7 @@ def _hop(
         timeout_s = _CONNECT_TIMEOUT_S if timeout in ("none", "0") else float(int(timeout))
     except ValueError as error:
         raise FormatError(f"{config_name} makes no sense for {address.host}: {error}") from error
-    user = address.user or _text(options, "user", "") or getpass.getuser()
+    user = address.user or _text(options, "user", "") or _who_asks()
     alias = _text(options, "hostkeyalias", "")
     tokens = {
         "%%": "%",
@@ -167,15 +167,14 @@ def _hop(
         "%n": address.host,
         "%p": str(port),
         "%r": user,
-        "%u": getpass.getuser(),
+        "%u": _who_asks(),
         "%k": alias or address.host,
     }
-    files = (*_USER_KNOWN_HOSTS, *_SYSTEM_KNOWN_HOSTS)
     named = (
-        *shlex.split(_text(options, "userknownhostsfile", " ".join(_USER_KNOWN_HOSTS))),
-        *shlex.split(_text(options, "globalknownhostsfile", " ".join(_SYSTEM_KNOWN_HOSTS))),
+        *_words(_text(options, "userknownhostsfile", " ".join(_USER_KNOWN_HOSTS)), config_name),
+        *_words(_text(options, "globalknownhostsfile", " ".join(_SYSTEM_KNOWN_HOSTS)), config_name),
     )
-    files = tuple(_expanded(file, tokens) for file in named if file.lower() != "none")
+    known_hosts = [_expanded(file, tokens) for file in named if file.lower() != "none"]
     found = options.get("identityfile")
     identities = found if isinstance(found, list) else []
     agent: str | None = _text(options, "identityagent", "SSH_AUTH_SOCK")
@@ -192,7 +191,7 @@ def _hop(
         user=user,
         known_as=alias.lower() or host_name(host, port),
         has_key_alias=bool(alias),
-        known_hosts=tuple(map(Path, files)),
+        known_hosts=tuple(map(Path, known_hosts)),
         identities=tuple(
             Path(_expanded(file, tokens))
             for file in (identities or _IDENTITIES)
@@ -208,6 +207,22 @@ def _hop(
 def _text(options: Mapping[str, str | list[str] | None], key: str, default: str) -> str:
     value = options.get(key)
     return value if isinstance(value, str) else default
+
+
+def _words(text: str, config_name: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise FormatError(f"{config_name} makes no sense: {text}: {error}") from error
+
+
+def _who_asks() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise FormatError(
+            "this machine does not know who you are; name the user in the address: ssh://USER@HOST"
+        ) from error
 
 
 def _expanded(file: str, tokens: Mapping[str, str]) -> str:
@@ -234,7 +249,7 @@ def _with_includes(path: Path, depth: int) -> str:
         if word.lower() != "include":
             lines.append(line)
             continue
-        for included in _included(shlex.split(rest), path):
+        for included in _included(_words(rest, str(path)), path):
             lines += _with_includes(included, depth - 1).splitlines()
         lines.append(block)  # what follows belongs where it stands
     return "\n".join(lines)
@@ -246,5 +261,5 @@ def _included(patterns: Sequence[str], path: Path) -> list[Path]:
     found: list[Path] = []
     for pattern in patterns:
         whole = home / pattern[2:] if pattern.startswith("~/") else folder / pattern
-        found += sorted(Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))))
+        found += map(Path, sorted(glob.glob(str(whole))))  # noqa: PTH207 (takes any pattern)
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -12,8 +11,8 @@ from threading import Lock
 from typing import cast
 from weakref import finalize
 
-from paramiko import Channel, ChannelException, Message, SSHException, Transport
-from paramiko.common import cMSG_CHANNEL_REQUEST, cMSG_GLOBAL_REQUEST
+from paramiko import ChannelException, Message, SSHException, Transport
+from paramiko.common import cMSG_GLOBAL_REQUEST
 
 from ...tables.errors import (
     ConnectionLostError,
@@ -21,9 +20,11 @@ from ...tables.errors import (
     DeviceUnreachableError,
     HostKeyError,
 )
+from ..texts import clean
 from .config import Hop
 from .host_key import HostKey
 from .login import LOGIN_S, log_in
+from .pipe import Pipe, Tunnel
 from .trust import Trust
 from .watch import watch
 from .wire import SILENCE_S, WINDOW_BYTES, BoundedPacketizer, Carrier, Wire, dial
@@ -63,7 +64,7 @@ class _Leg:
 
     def abandon(self) -> None:
         """Close it without a word, so that nothing can wait."""
-        self.transport.active = False
+        self.transport.active = False  # type: ignore[attr-defined]
         self.packetizer.complete_handshake()  # which ends a timer that Python would wait for
         self.packetizer.close()
 
@@ -80,7 +81,7 @@ class Connection:
         self.name = name
         self.why_lost = ""
         self._legs: list[_Leg] = []
-        self._limits: dict[int, float] = {}
+        self._limits: dict[int, float] = {}  # seconds that are left
         self._limit_numbers = count()
         self._lock = Lock()
         finalize(self, _abandon, self._legs)
@@ -126,7 +127,7 @@ class Connection:
         finally:
             leg.abandon()
 
-    def open_channel(self) -> Channel:
+    def open_pipe(self) -> Pipe:
         """Open a channel for a program.
 
         Raises:
@@ -144,30 +145,17 @@ class Connection:
         except (SSHException, EOFError, OSError) as error:
             raise self.lost(error) from error
         leg.packetizer.channels[channel.get_id()] = channel
-        return channel
+        return Pipe(channel)
 
-    def close_channel(self, channel: Channel) -> None:
+    def close_pipe(self, pipe: Pipe) -> None:
         """Close a channel, and forget what was noted of it."""
-        self._legs[-1].packetizer.forget(channel.get_id())
+        self._legs[-1].packetizer.forget(pipe.channel.get_id())
         with suppress(SSHException, EOFError, OSError), self.at_most(_ANSWER_S):
-            channel.close()
+            pipe.close()
 
-    def signal_of(self, channel: Channel) -> int | None:
+    def signal_of(self, pipe: Pipe) -> int | None:
         """Return the signal that ended the program of a channel, if one did."""
-        return self._legs[-1].packetizer.signals.get(channel.get_id())
-
-    def send_kill(self, channel: Channel) -> None:
-        """Ask the server to kill the program of a channel; some do (RFC 4254, section 6.9)."""
-        leg = self._legs[-1]
-        message = Message()
-        message.add_byte(cMSG_CHANNEL_REQUEST)
-        message.add_int(channel.remote_chanid)
-        message.add_string("signal")
-        message.add_boolean(False)  # noqa: FBT003 (paramiko's)
-        message.add_string("KILL")
-        with suppress(SSHException, EOFError, OSError), self.at_most(_ANSWER_S):
-            leg.transport.clear_to_send.wait(_ANSWER_S)
-            leg.packetizer.send_message(message)
+        return self._legs[-1].packetizer.signals.get(pipe.channel.get_id())
 
     def is_lost(self) -> bool:
         """Tell whether it is broken, for sure: a dying one says so a little late."""
@@ -189,7 +177,7 @@ class Connection:
         """Give up the connection if what is done meanwhile takes longer; paramiko would wait."""
         number = next(self._limit_numbers)
         with self._lock:
-            self._limits[number] = time.monotonic() + timeout_s
+            self._limits[number] = timeout_s
         try:
             yield
         finally:
@@ -200,7 +188,9 @@ class Connection:
         """Give up when a host has been silent for too long, or takes too long; never wait."""
         with self._lock:
             legs = list(self._legs)
-            is_late = bool(self._limits) and min(self._limits.values()) < time.monotonic()
+            for number in self._limits:
+                self._limits[number] -= elapsed_s
+            is_late = any(left_s < 0 for left_s in self._limits.values())
         for leg in legs:
             if leg.wire.heard_bytes != leg.heard_bytes:
                 leg.heard_bytes, leg.silent_s = leg.wire.heard_bytes, 0.0
@@ -226,7 +216,6 @@ class Connection:
 
     def _dial(self, hop: Hop) -> _Leg:
         timeout_s = hop.connect_timeout_s
-        carrier: Carrier
         if not self._legs:
             try:
                 carrier = dial(hop.host, hop.port, timeout_s)
@@ -238,7 +227,7 @@ class Connection:
             return _Leg(hop, carrier)
         last = self._legs[-1]
         try:
-            carrier = last.transport.open_channel(
+            channel = last.transport.open_channel(
                 "direct-tcpip", (hop.host, hop.port), ("127.0.0.1", 0), timeout=timeout_s
             )
         except ChannelException as error:
@@ -251,8 +240,8 @@ class Connection:
                 f"cannot connect to {hop} through the jump host {last.hop}: {_reason(error)}; "
                 "check that it is switched on"
             ) from error
-        last.packetizer.channels[carrier.get_id()] = carrier
-        return _Leg(hop, carrier)
+        last.packetizer.channels[channel.get_id()] = channel
+        return _Leg(hop, Tunnel(Pipe(channel)))
 
     def _saved_reason(self) -> str:
         for leg in self._legs:
@@ -305,10 +294,12 @@ def _shown_key(leg: _Leg, kinds: Sequence[str]) -> HostKey | None:
     except (SSHException, EOFError, OSError) as error:
         if "no acceptable host key" in str(error):  # paramiko's own words, in one language
             return None
-        if not leg.wire.heard_bytes:
-            what = f"accepts connections and says nothing for {hop.connect_timeout_s:g} s"
-        else:
+        if leg.wire.heard_bytes:
             what = f"does not speak SSH as we do ({_reason(error) or 'it hung up'})"
+        elif leg.wire.hung_up:
+            what = "hangs up at once"
+        else:
+            what = f"accepts connections and says nothing for {hop.connect_timeout_s:g} s"
         raise DeviceUnreachableError(
             f"{hop} {what}; check that an SSH server listens on that port, and its load"
         ) from error
@@ -322,4 +313,4 @@ def _reason(error: BaseException | None) -> str:
         return ""
     if isinstance(error, TimeoutError) and not error.strerror:
         return str(error) if str(error) != "timed out" else "no answer in time"
-    return (error.strerror if isinstance(error, OSError) else "") or str(error)
+    return clean((error.strerror if isinstance(error, OSError) else "") or str(error))

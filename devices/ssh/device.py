@@ -14,6 +14,7 @@ from ...tables.errors import DeviceError, DeviceTimeoutError, RuntimeMissingErro
 from ..device import LONGEST_OUTPUT_BYTES, Completed
 from ..facts import DeviceFacts, read_facts
 from ..health import Health, read_health
+from ..texts import clean
 from .address import SshAddress
 from .host_key import HostKey
 
@@ -76,7 +77,7 @@ class SshDevice:
             done = self.run(["sh", "-c", _ROOT], _ROOT_S)
             if done.exit_code or not done.stdout.startswith("/"):
                 raise DeviceError(
-                    f"{self.name} has no home folder for {self.address}: {done.stderr.strip()}; "
+                    f"{self.name} has no home folder for {self.address}: {clean(done.stderr)}; "
                     "give the account one, or set root for the device"
                 )
             self._root = PurePosixPath(done.stdout)

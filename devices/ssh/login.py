@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import socket
 import time
 from collections.abc import Iterator
@@ -34,14 +33,14 @@ class _Agent(AgentSSH):
         try:
             connection.settimeout(_AGENT_S)
             connection.connect(path)
-            self._connect(connection)
+            self._connect(connection)  # type: ignore[attr-defined]
         except BaseException:
             connection.close()
             raise
 
     def close(self) -> None:
         """Leave the agent."""
-        self._close()
+        self._close()  # type: ignore[attr-defined]
 
 
 class _Attempts:
@@ -98,6 +97,10 @@ def _is_let_in(transport: Transport, hop: Hop, key: PKey, attempts: _Attempts) -
         if transport.is_active():
             attempts.advice.append(f"{attempts.tried[-1]} cannot be used ({error})")
             return False
+        if isinstance(error, OSError):
+            raise DeviceUnreachableError(
+                f"the connection to {hop} broke when we logged in: {error}; check the network"
+            ) from error
         raise _hung_up(hop, attempts) from error
     if more:
         raise NotAuthorizedError(
@@ -153,7 +156,7 @@ def _public_blob(file: Path) -> bytes:
     try:
         words = Path(f"{file}.pub").read_text(errors="replace").split()
         return base64.b64decode(words[1])
-    except (OSError, IndexError, binascii.Error):
+    except (OSError, IndexError, ValueError):
         return b""
 
 

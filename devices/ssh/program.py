@@ -7,7 +7,7 @@ import secrets
 import select
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,12 +20,14 @@ from ...tables.errors import (
     DeviceTimeoutError,
     FormatError,
 )
+from ..texts import clean
 
 if TYPE_CHECKING:
     from .connect import Connection
 
 _START_S = 30.0
 _KILL_S = 10.0
+_LOOK_S = 5.0  # at the latest, whoever else may have missed to wake us
 _BLOCK_BYTES = 1 << 16
 _MOST_NOISE_BYTES = 1 << 16
 _LONGEST_COMMAND_BYTES = 128 * 1024 - 1  # of the argument by which sshd hands it to a shell
@@ -33,15 +35,19 @@ _LAST_WORDS_BYTES = 2000
 _MOST_TAKES = 100
 
 # Says on both outputs where the program's own begin, because shells greet, and by which number it
-# can be killed. sshd has made a session, and with it a process group, for the shell that it runs;
-# every `exec` keeps that number, so that the program leads the group, and sshd sees how it ends.
+# can be killed. sshd has made a session, and with it a process group, for the shell that it runs
+# (for Dropbear, which has not, setsid does); every `exec` keeps that number, so that the program
+# leads the group, and the server sees how it ends. Emulators (qemu-user) say that every group is 0:
+# there setsid would fork, and the server see the end of what it forked from.
 _FIND = (
     'case $p in */*) [ -e "$p" ] || w=missing; [ -f "$p" ] && [ -x "$p" ] || w=${w:-denied} ;; '
     '*) command -v "$p" > /dev/null 2>&1 || w=missing ;; esac'
 )
 _START = (
-    f"m=$1 p=$2 c=$3 w=; shift 3; {_FIND}; [ ${{#c}} = 4 ] || w=garbled; "
-    'echo "$m" >&2; echo "$m ${w:-$$}"; [ -z "$w" ] || exit 127; exec "$@"'
+    f"m=$1 p=$2 c=$3 w= s=; shift 3; {_FIND}; [ ${{#c}} = 4 ] || w=garbled; "
+    "{ read -r _ _ _ _ g _; } < /proc/$$/stat; "
+    '[ "$g" = "$$" ] || [ "$g" = 0 ] || s=$(command -v setsid) || s=; '
+    'echo "$m" >&2; echo "$m ${w:-$$}"; [ -z "$w" ] || exit 127; exec $s "$@"'
 )
 # What shells other than POSIX's take for something else: in fish, it has 3 characters, not 4.
 _CANARY = "\\\\\n'"
@@ -99,7 +105,8 @@ class Program:
         self._connection = connection
         mark = f"sartor-{secrets.token_hex(8)}"
         command = command_line(argv, environment, mark)
-        self._channel = connection.open_channel()
+        self._pipe = connection.open_pipe()
+        self._channel = self._pipe.channel
         self._poll = select.poll()
         self._exit_code: int | None = None
         try:
@@ -145,11 +152,11 @@ class Program:
             if self._take():
                 return True
             if self.has_ended_output:
-                return not self._take() or True
+                return True
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
                 return False
-            self._poll.poll(1000 * left_s)
+            self._poll.poll(1000 * min(left_s, _LOOK_S))
 
     def write(self, content: bytes, timeout_s: float) -> None:
         """Hand over some input.
@@ -159,15 +166,14 @@ class Program:
             DeviceTimeoutError: it has not read for ``timeout_s`` seconds.
             ConnectionLostError: the connection broke.
         """
-        view = memoryview(content)
-        self._channel.settimeout(timeout_s)
+        sent = 0
         try:
-            while view:
+            while sent < len(content):
                 with self._connection.at_most(2 * timeout_s):
-                    sent = self._channel.send(bytes(view[:_BLOCK_BYTES]))
-                if not sent:
+                    size = self._pipe.send(content[sent : sent + _BLOCK_BYTES], timeout_s)
+                if not size:
                     raise BrokenPipeError
-                view = view[sent:]
+                sent += size
         except TimeoutError as error:
             raise DeviceTimeoutError(
                 f"{self.name} on {self._connection.name} has read nothing for {timeout_s:g} s"
@@ -180,7 +186,7 @@ class Program:
     def end_input(self) -> None:
         """Tell it that nothing more will come."""
         with suppress(SSHException, EOFError, OSError), self._connection.at_most(_START_S):
-            self._channel.shutdown_write()
+            self._pipe.end()
 
     def wait(self, deadline_s: float) -> int | None:
         """Wait for its end, after that of its output; return its exit code, None if it is late.
@@ -209,7 +215,8 @@ class Program:
         except ConnectionLostError:
             raise
         except DeviceError:  # it allows no second program beside the first
-            self._connection.send_kill(self._channel)
+            with suppress(SSHException, EOFError, OSError), self._connection.at_most(_START_S):
+                self._pipe.kill()
             return
         killer.end_input()
         deadline_s = time.monotonic() + _KILL_S
@@ -222,13 +229,14 @@ class Program:
 
         It may be called again.
         """
-        self._connection.close_channel(self._channel)
+        self._connection.close_pipe(self._pipe)
 
     def last_words(self) -> str:
         """Return the end of what it has written to standard error by now."""
-        for _ in range(_MOST_TAKES):
-            if not self._take_errors():
-                break
+        with suppress(ConnectionLostError):  # what came before counts
+            for _ in range(_MOST_TAKES):
+                if not self._take_errors():
+                    break
         self.forget_errors()
         return bytes(self.errors[-_LAST_WORDS_BYTES:]).decode(errors="replace").strip()
 
@@ -237,10 +245,10 @@ class Program:
         del self.errors[:-_LAST_WORDS_BYTES]
 
     def _knows_no_end(self) -> bool:
-        return self._channel.exit_status == -1 and self._connection.signal_of(self._channel) is None
+        return self._channel.exit_status == -1 and self._connection.signal_of(self._pipe) is None
 
     def _end(self) -> int:
-        number = self._connection.signal_of(self._channel)
+        number = self._connection.signal_of(self._pipe)
         if number is not None:
             return -number
         if self._channel.exit_status == -1:
@@ -252,17 +260,22 @@ class Program:
         return self._channel.exit_status
 
     def _take(self) -> bool:
-        found = self._take_errors()
-        if self._channel.recv_ready():
-            self.output += self._channel.recv(_BLOCK_BYTES)
-            found = True
-        return found
+        errors = self._take_errors()
+        block = self._received(self._pipe.receive)
+        self.output += block
+        return bool(block) or errors
 
     def _take_errors(self) -> bool:
-        if not self._channel.recv_stderr_ready():
-            return False
-        self.errors += self._channel.recv_stderr(_BLOCK_BYTES)
-        return True
+        block = self._received(self._pipe.receive_errors)
+        self.errors += block
+        return bool(block)
+
+    def _received(self, receive: Callable[[], bytes]) -> bytes:
+        try:
+            with self._connection.at_most(_START_S):
+                return receive()  # and tell the peer that it may send more
+        except (SSHException, EOFError, OSError) as error:
+            raise self._connection.lost(error) from error
 
     def _read_mark(self, mark: bytes, deadline_s: float) -> str:
         """Wait for the program's start on both outputs; return its number."""
@@ -271,10 +284,10 @@ class Program:
         ):
             noise = len(self.output) + len(self.errors)
             if noise > _MOST_NOISE_BYTES or self.has_ended_output:
-                words = bytes(self.output[-200:] + self.errors[-200:]).decode(errors="replace")
+                words = clean(bytes(self.output + self.errors).decode(errors="replace"))
                 raise CommandFailedError(
                     f"cannot start {self.name} on {self._connection.name}: its login shell runs no "
-                    f"command ({words.strip() or 'it says nothing'}); check the account's shell"
+                    f"command ({words or 'it says nothing'}); check the account's shell"
                 )
             if not self.read(deadline_s):
                 raise DeviceTimeoutError(

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from ...tables.errors import ConnectionLostError, DeviceError, DeviceTimeoutError
+from ..texts import clean
 from .program import Program
 
 _BLOCK_BYTES = 1 << 18
@@ -178,6 +179,6 @@ def _digest(source: BinaryIO) -> str:
 
 def _failed(source: object, target: object, why: str) -> DeviceError:
     return DeviceError(
-        f"cannot copy {source} to {target}: {why or 'it does not say why'}; "
+        f"cannot copy {source} to {target}: {clean(why) or 'it does not say why'}; "
         "check free space and permissions there"
     )

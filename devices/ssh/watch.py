@@ -40,19 +40,25 @@ def watch(connection: Watched) -> None:
 
 
 def _look_around() -> None:
-    global _watcher  # noqa: PLW0603
     before_s = time.monotonic()
     while True:
         time.sleep(_TICK_S)
         now_s = time.monotonic()
         # When this process was stopped, or starved, that is no silence of anybody else's.
-        elapsed_s, before_s = min(now_s - before_s, 2 * _TICK_S), now_s
-        with _lock:
-            connections = [one for one in _watched if one.is_alive]
-            _watched.intersection_update(connections)
-            if not connections:
-                _watcher = None
-                return
-        for connection in connections:
-            connection.look(elapsed_s)
-        del connections
+        if not _look_once(min(now_s - before_s, 2 * _TICK_S)):
+            return
+        before_s = now_s
+
+
+def _look_once(elapsed_s: float) -> bool:
+    """Look at each connection; False when there is none. No name here outlives the look."""
+    global _watcher  # noqa: PLW0603 (see above)
+    with _lock:
+        connections = [one for one in _watched if one.is_alive]
+        _watched.intersection_update(connections)
+        if not connections:
+            _watcher = None
+            return False
+    for connection in connections:
+        connection.look(elapsed_s)
+    return True

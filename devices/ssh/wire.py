@@ -23,7 +23,7 @@ from paramiko.packet import Packetizer
 SILENCE_S = 8.0
 """How long a peer may say nothing, though it is asked, before it counts as lost."""
 
-_ASK_EVERY_S = 2
+_ASK_EVERY_S = 2.0
 _MOST_BEFORE_LOGIN_BYTES = 1 << 20
 _LARGEST_PACKET_BYTES = 1 << 18
 _OF_CHANNELS = {
@@ -34,6 +34,7 @@ _OF_CHANNELS = {
 }
 WINDOW_BYTES = 1 << 21
 """That a program may be ahead of us in what it writes, so much on every round trip."""
+_MOST_UNREAD_BYTES = 2 * WINDOW_BYTES
 
 Answer = TypeVar("Answer")
 
@@ -60,18 +61,20 @@ class Wire:
     Attributes:
         heard_bytes: so far.
         is_trusted: whether the peer has let us in; before, it may say only so much.
+        hung_up: whether the peer has closed it.
     """
 
     def __init__(self, carrier: Carrier) -> None:
         self._carrier = carrier
         self._closed = False  # paramiko looks at this when it ends
         self.heard_bytes = 0
-        self.is_trusted = False
+        self.is_trusted = self.hung_up = False
 
     def recv(self, size: int) -> bytes:
         """Read up to ``size`` bytes; OSError when the peer babbles."""
         block = self._carrier.recv(size)
         self.heard_bytes += len(block)
+        self.hung_up |= not block
         if not self.is_trusted and self.heard_bytes > _MOST_BEFORE_LOGIN_BYTES:
             raise OSError("it sends without end before anybody has logged in")
         return block
@@ -87,6 +90,9 @@ class Wire:
     def close(self) -> None:
         """Close the carrier."""
         self._closed = True
+        if isinstance(self._carrier, socket.socket):
+            with suppress(OSError):  # wakes who reads or writes right now
+                self._carrier.shutdown(socket.SHUT_RDWR)
         with suppress(EOFError, OSError, SSHException):  # a channel says goodbye over its own wire
             self._carrier.close()
 
@@ -107,6 +113,8 @@ class BoundedPacketizer(Packetizer):
     def __init__(self, wire: socket.socket) -> None:
         super().__init__(wire)
         self.channels, self.forgotten, self.signals = {}, set(), {}
+        self._ask: Callable[[], None] | None = None
+        self._asked_s = 0.0
 
     def forget(self, number: int) -> None:
         """Note no more of a channel that we have closed, and take nothing from it."""
@@ -144,12 +152,20 @@ class BoundedPacketizer(Packetizer):
                 named = signal.Signals.__members__.get(f"SIG{message.get_text()}")
                 if named is not None:
                     self.signals[channel.get_id()] = int(named)
-        elif len(channel.in_buffer) + len(channel.in_stderr_buffer) > 2 * WINDOW_BYTES:
+        elif len(channel.in_buffer) + len(channel.in_stderr_buffer) > _MOST_UNREAD_BYTES:
             raise SSHException("it sends more than it was asked for")
 
     def ask_when_idle(self, ask: Callable[[], None]) -> None:
-        """Call ``ask`` when nothing was sent for a while."""
-        self.set_keepalive(_ASK_EVERY_S, ask)
+        """Call ``ask`` every now and then while nothing comes in."""
+        self._ask = ask
+
+    def _check_keepalive(self) -> None:
+        # Paramiko calls this when nothing came in for a moment. Its own keepalive is put off by
+        # whatever is sent: who knocks at a device that is dead would not ask the jump host before.
+        now_s = time.monotonic()
+        if self._ask is not None and now_s - self._asked_s >= _ASK_EVERY_S:
+            self._asked_s = now_s
+            self._ask()
 
 
 def dial(host: str, port: int, timeout_s: float) -> socket.socket:

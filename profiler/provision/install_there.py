@@ -29,6 +29,7 @@ import sys
 import zipfile
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 NOTE = "prepared.json"
 _OURS = re.compile(r"[0-9a-f]{12}(\.part)?|[A-Za-z0-9._+-]+\.whl\.[0-9]{4}|prepared\.json\.part")
@@ -37,7 +38,7 @@ _UNPACKED = re.compile(r"[^/]+\.data/(purelib|platlib)/")
 """What stands before the name of a file that belongs beside the other modules (PEP 427)."""
 
 
-def look(folder: Path, order: dict) -> dict:
+def look(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
     """Tell which pieces are there whole, and how much space is left."""
     there = [
         name
@@ -48,7 +49,7 @@ def look(folder: Path, order: dict) -> dict:
     return {"there": there, "free_bytes": space.f_bavail * space.f_frsize}
 
 
-def make(folder: Path, order: dict) -> dict:
+def make(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
     """Unpack wheels, joined from their pieces, into an environment of its own."""
     part = folder / f"{order['key']}.part"
     shutil.rmtree(part, ignore_errors=True)
@@ -71,11 +72,14 @@ def make(folder: Path, order: dict) -> dict:
     return {}
 
 
-def accept(folder: Path, order: dict) -> dict:
+def accept(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
     """Let an environment that was made count, and remove whatever else there was."""
-    whole = folder / order["key"]
-    shutil.rmtree(whole, ignore_errors=True)
-    (folder / f"{order['key']}.part").rename(whole)
+    whole, made = folder / order["key"], folder / f"{order['key']}.part"
+    if made.exists():  # or this order was carried out before, and nobody heard of it
+        shutil.rmtree(whole, ignore_errors=True)
+        made.rename(whole)
+    if not whole.is_dir():
+        raise Damaged(f"there is no {made.name}")
     os.sync()  # the note must not outlive a loss of power that files before it do not
     part = folder / f"{NOTE}.part"
     part.write_text(order["note"])
@@ -85,7 +89,7 @@ def accept(folder: Path, order: dict) -> dict:
     return tidy(folder, order)
 
 
-def tidy(folder: Path, order: dict) -> dict:
+def tidy(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
     """Remove all that is ours but an environment."""
     for path in folder.iterdir():
         if path.name != order["key"] and _OURS.fullmatch(path.name):
@@ -93,7 +97,7 @@ def tidy(folder: Path, order: dict) -> dict:
     return {}
 
 
-def check(folder: Path, order: dict) -> dict:
+def check(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
     """Compare every file of an environment with what its wheels say of it."""
     whole = folder / order["key"]
     modules = whole / "lib" / f"python{order['python']}" / "site-packages"
@@ -157,7 +161,7 @@ def _remove(path: Path) -> None:
 _TASKS = {"look": look, "make": make, "accept": accept, "tidy": tidy, "check": check}
 
 
-def main(order: dict) -> dict:
+def main(order: dict[str, Any]) -> dict[str, Any]:
     """Carry out an order; what goes wrong is part of the answer."""
     folder = Path(order["folder"])
     try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...devices.device import Device
+from ...devices.texts import clean, last_line
 from ...tables.errors import DeviceError, RuntimeMissingError
 from .recipes import ARCHITECTURES, PYTHONS, Recipe, recipes_of
 
@@ -106,7 +107,7 @@ def find_interpreters(device: Device) -> tuple[Interpreter, ...]:
     if done.exit_code:
         raise DeviceError(
             f"cannot look for Python on {device.name}: sh and head are needed there "
-            f"({done.stderr.strip()[:200]})"
+            f"({last_line(done.stderr)})"
         )
     return tuple(dict.fromkeys(_parsed(done.stdout)))
 
@@ -196,11 +197,11 @@ def _interpreter(line: str) -> Interpreter | None:
             return Interpreter(
                 path=path,
                 version=(major, minor, micro),
-                implementation=implementation[:100],
+                implementation=clean(implementation),
                 bits=bits,
-                machine=machine[:100],
+                machine=clean(machine),
                 glibc=(int(found[1]), int(found[2])) if found else None,
-                missing=tuple(str(name)[:100] for name in missing[:100]),
+                missing=tuple(clean(str(name)) for name in missing[:100]),
             )
     return None
 

@@ -9,13 +9,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...devices.device import Device
+from ...devices.texts import clean, last_line
 from ...tables.errors import CommandFailedError, DeviceError
 from .interpreters import Interpreter
 
 _SOURCE = Path(__file__).with_name("install_there.py")
 _TIMEOUT_S = 1200
 _LONGEST_ANSWER = 1 << 20
-_SHOWN = 300
 
 _ADVICE = {
     "EACCES": "the user of the connection may not write there; give the device another folder",
@@ -62,19 +62,18 @@ class Workplace:
         done = self.device.run(argv, _TIMEOUT_S)
         match _answer(done.stdout):
             case {"damaged": str(why)}:
-                raise DamagedError(f"{self.folder} on {self.device.name}: {why[:_SHOWN]}")
+                raise DamagedError(f"{self.folder} on {self.device.name}: {clean(why)}")
             case {"failed": str(name), "path": str(path), "error": str(error)}:
                 advice = _ADVICE.get(name, "check that folder, and the device's log (dmesg)")
                 raise CommandFailedError(
-                    f"cannot write {path[:_SHOWN]} on {self.device.name}: {error[:_SHOWN]}; "
-                    f"{advice}"
+                    f"cannot write {clean(path)} on {self.device.name}: {clean(error)}; {advice}"
                 )
             case {} as answer if done.exit_code == 0:
                 return answer
-        lines = done.stderr.strip().splitlines() or ["it said nothing"]
         raise CommandFailedError(
-            f"{self.interpreter.path} on {self.device.name} does not work: {lines[-1][:_SHOWN]}; "
-            "install it anew there, or name another by --python"
+            f"{self.interpreter.path} on {self.device.name} does not work: "
+            f"{last_line(done.stderr) or 'it said nothing'}; install it anew there, or name "
+            "another by --python"
         )
 
 

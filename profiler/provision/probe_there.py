@@ -10,7 +10,7 @@ import sys
 _NEEDED = ("base64", "csv", "ctypes", "email", "fcntl", "hashlib", "shutil", "zipfile", "zlib")
 
 
-def _lacks(name):  # noqa: ANN001, ANN202 (it may be an old Python)
+def _lacks(name):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 (an old Python runs it)
     try:
         __import__(name)
     except ImportError:
@@ -35,7 +35,7 @@ print(  # noqa: T201 (that is what it is for)
             "bits": 8 * struct.calcsize("P"),
             "machine": platform.machine(),
             "libc": _libc,
-            "missing": [name for name in _NEEDED if _lacks(name)],
+            "missing": [name for name in _NEEDED if _lacks(name)],  # type: ignore[no-untyped-call]
         }
     )
 )

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ...devices.device import Device
+from ...devices.texts import clean
 from ...tables.errors import CommandFailedError, FormatError, RuntimeMissingError
 from ..runtimes import RUNTIMES
 from .bundle_prepare import can_bundle
@@ -21,7 +22,6 @@ READY = ("prepared", "own")
 """The states in which a runtime can be profiled."""
 
 _TIMEOUT_S = 120
-_LONGEST_VERSION = 50
 _DISTRIBUTIONS: Mapping[str, Sequence[str]] = {
     "litert": ("ai-edge-litert",),
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
@@ -155,8 +155,8 @@ def _brings(pins: Sequence[tuple[str, str]]) -> str:
 def _own_versions(device: Device) -> Mapping[str, str]:
     """Return the versions of what matters here in the device's own Python."""
     names = ["numpy", *(name for each in _DISTRIBUTIONS.values() for name in each)]
-    with suppress(CommandFailedError, ValueError, AttributeError):
+    with suppress(CommandFailedError, ValueError, AttributeError, RecursionError):
         done = device.run([device.python, "-c", _ASK, *names], _TIMEOUT_S)
         found = json.loads(done.stdout).items()
-        return {str(name): str(version)[:_LONGEST_VERSION] for name, version in found}
+        return {name: clean(str(version)) for name, version in found if name in names}
     return {}

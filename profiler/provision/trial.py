@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from ...devices.device import Completed, Device
+from ...devices.texts import last_line
 from ...tables.errors import CommandFailedError
 
 _TIMEOUT_S = 300
-_SHOWN = 300
 _SCRIPT = """
 import importlib, json, os, sys
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -78,8 +78,8 @@ def _explained(done: Completed, device: str, python: str) -> str:
             f"nothing may be run from {python} on {device} (the file system is mounted noexec); "
             "mount it with exec, or give the device another folder"
         )
-    lines = done.stderr.strip().splitlines() or [f"status {done.exit_code}"]
-    return f"the runtime cannot be imported on {device}: {lines[-1][:_SHOWN]}"
+    said = last_line(done.stderr) or f"status {done.exit_code}"
+    return f"the runtime cannot be imported on {device}: {said}"
 
 
 def _name(number: int) -> str:

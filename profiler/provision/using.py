@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from ...devices.device import Device
 from ...devices.patient import with_python
+from ...devices.texts import last_line
 from ...tables.errors import CommandFailedError, FormatError, RuntimeMissingError
 from .prepared import Prepared, find_prepared
 
@@ -29,7 +30,7 @@ def with_prepared(device: Device, runtime: str) -> Device:
         return device
     try:
         done = device.run([str(prepared.python), "-c", ""], _TIMEOUT_S)
-        failure = done.stderr.strip()[-300:] or "it says nothing" if done.exit_code else ""
+        failure = last_line(done.stderr) or "it says nothing" if done.exit_code else ""
     except CommandFailedError as error:
         failure = str(error)
     if failure:

@@ -93,6 +93,9 @@ def profile(
     dtype: Annotated[
         str, typer.Option("--dtype", help="Data type: float32, float16 or int8.")
     ] = "float32",
+    batch: Annotated[
+        int, typer.Option("--batch", min=1, max=1024, help="Samples in one inference.")
+    ] = 1,
     python: Annotated[
         str,
         typer.Option(
@@ -173,7 +176,17 @@ def profile(
     """
     devices = list(dict.fromkeys(device or ["local"]))
     if model is not None:
-        others = ("supernet", "rows", "op", "table", "networks", "store", "options", "dtype")
+        others = (
+            "supernet",
+            "rows",
+            "op",
+            "table",
+            "networks",
+            "store",
+            "options",
+            "dtype",
+            "batch",
+        )
         further = ("transfer_from", "most_passes", "patience", "force")
         _refuse(context, *others, *further, because="--model has none")
         if len(devices) > 1:
@@ -200,6 +213,7 @@ def profile(
         _refuse(context, "rows", because="--op names what is measured, operators or blocks")
     if transfer_from:
         _refuse(context, "op", "rows", because="--transfer-from measures whole networks")
+        _refuse(context, "batch", because="a table of one batch size tells nothing of another's")
     if table is not None and len(devices) > 1 and "{device}" not in table:
         raise typer.BadParameter(
             f"--table {table} would be the table of {len(devices)} devices; put {{device}} into "
@@ -214,6 +228,7 @@ def profile(
             cores=cores,
             options=options,
             dtype=dtype,
+            batch=batch,
             python=python,
             table=table,
             supernet=supernet,

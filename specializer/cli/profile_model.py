@@ -68,7 +68,7 @@ def profile_model(request: ModelRequest, *, as_json: bool) -> None:
     model = read_model(request.path, request.runtime)
     if not request.python:
         device = with_prepared(device, model.runtime.name)
-    for warning in device.health().warnings:
+    for warning in device.health().seen_from((), gpu=False).warnings:
         note(f"{device.name} is not quiet, timings may be off: {warning}")
     with progress_bar() as bar:
         task = bar.add_task(f"profile {model.name}", total=None)

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 import typer
 
 from .fleet_bars import fleet_bars
-from .output import note, print_facts, print_json, print_table, progress_bar
+from .output import note, print_json, progress_bar
+from .profile_summary import Ended, print_profile, print_summary, profile_document
 from .profile_transfer import (
     find_newcomer,
     keep_estimates,
     refuse_estimates,
     refuse_measurements,
 )
-from .standing import standings_document, standings_text, table_standings
 
 if TYPE_CHECKING:
     from ...devices import Device
     from ...devices.stoppable import Stop
     from ...profiler import CollectionReport, Outcome, Plan, Progress, WrittenModels
-    from ...tables import Graph, LatencyTable, Operator, Store
+    from ...tables import Graph, Operator, Store
     from ...tables.granularity import Granularity
     from ..transfer import Newcomer
 
@@ -41,6 +41,7 @@ class TablesRequest:
         cores: to pin to, as ``--cores`` names them.
         options: of the runtime.
         dtype: of everything.
+        batch: samples in one inference.
         python: the interpreter that has the runtime; empty for each device's own.
         table: name of the tables, with ``{device}`` in it where there are several.
         supernet: name or path.
@@ -61,6 +62,7 @@ class TablesRequest:
     cores: str
     options: str
     dtype: str
+    batch: int
     python: str
     table: str | None
     supernet: str
@@ -80,8 +82,9 @@ class TablesRequest:
         chosen = (pair.rpartition("=")[2] for pair in self.options.split(","))
         other = "" if self.dtype == "float32" else self.dtype
         how = "transferred" if self.transfer_from else ""
+        many = "" if self.batch == 1 else f"batch{self.batch}"
         where = f"cores{self.cores}" if self.cores[:1].isdecimal() else self.cores
-        return "-".join(filter(None, (device, self.runtime, *chosen, other, where, how)))
+        return "-".join(filter(None, (device, self.runtime, *chosen, other, many, where, how)))
 
 
 def profile_tables(request: TablesRequest, where: str, *, as_json: bool) -> None:
@@ -157,7 +160,12 @@ class _Work:
             self.table,
             self.plan,
             Condition(
-                asked.runtime, asked.threads, dtype=asked.dtype, options=asked.options, cores=pinned
+                asked.runtime,
+                asked.threads,
+                asked.batch,
+                asked.dtype,
+                options=asked.options,
+                cores=pinned,
             ),
             np.random.default_rng(asked.seed),
             progress,
@@ -182,9 +190,9 @@ def _profile_one(work: _Work, *, as_json: bool) -> None:
         )
         measured = work.store.load(work.table)
     if as_json:
-        print_json(_document(report, measured))
+        print_json(profile_document(report, measured))
     else:
-        _print(report, measured, work.store.where)
+        print_profile(report, measured, work.store.where)
 
 
 def _profile_several(works: Sequence[_Work], *, as_json: bool) -> None:
@@ -209,61 +217,23 @@ def _profile_several(works: Sequence[_Work], *, as_json: bool) -> None:
         def told(outcome: Outcome[CollectionReport]) -> None:
             outcomes[outcome.device] = outcome
             bars.end(outcome.device, failed=outcome.failed)
-            if outcome.failed:
-                note(f"{outcome.device}: {outcome.why}")
+            took = f"done after {outcome.seconds:.0f} s"
+            note(f"{outcome.device}: {outcome.why if outcome.failed else took}")
 
         try:
             at_once({work.device.name: partial(do, work) for work in works}, told)
         finally:
             bars.close()
-            _summarise(works, outcomes, as_json=as_json)
+            ended = (
+                Ended(work.table, outcomes[work.device.name])
+                for work in works
+                if work.device.name in outcomes
+            )
+            print_summary(ended, works[0].store, as_json=as_json)
     for outcome in outcomes.values():
         outcome.raise_if_unexpected()
     if any(outcome.failed for outcome in outcomes.values()):
         raise typer.Exit(1)
-
-
-def _summarise(
-    works: Sequence[_Work], outcomes: dict[str, Outcome[CollectionReport]], *, as_json: bool
-) -> None:
-    """Print what became of every device; tables are read one after another, for their size."""
-    documents, rows = [], []
-    for work in works:
-        if (outcome := outcomes.get(work.device.name)) is None:
-            continue
-        about: dict[str, object] = {"device": work.device.name, "failed": outcome.failed}
-        report = outcome.result
-        if report is None:
-            documents.append(
-                about
-                | {
-                    "table": work.table,
-                    "error": type(outcome.error).__name__,
-                    "why": outcome.why,
-                    "seconds": outcome.seconds,
-                }
-            )
-            columns: tuple[object, ...] = (work.table, "", f"{outcome.seconds:.0f}", "", "failed")
-        else:
-            measured = work.store.load(work.table)
-            documents.append(about | _document(report, measured))
-            counted = f"{report.measured} + {report.resumed}"
-            trouble = f"{len(report.failures)} not measured" if report.failures else "complete"
-            margin = measured.calibration.margin if measured.calibration.calibrated else None
-            trust = "" if margin is None else f"± {margin:.1%}"
-            columns = (report.table, counted, f"{report.seconds:.0f}", trust, trouble)
-        rows.append((work.device.name, *columns))
-    if as_json:
-        failed = [outcome.device for outcome in outcomes.values() if outcome.failed]
-        print_json({"devices": documents, "failed": failed})
-        return
-    print_table(
-        f"Latency tables in {works[0].store.where}",
-        ("device", "table", "windows, new + old", "seconds", "intervals", "outcome"),
-        rows,
-    )
-    if why := {each.device: each.why for each in outcomes.values() if each.failed}:
-        print_facts("Failed", why)
 
 
 def _plan(request: TablesRequest, store: Store) -> tuple[Plan, Newcomer | None]:
@@ -312,56 +282,3 @@ def _wanted(
     spec = find_spec(supernet)
     operators = [one for each in rows for one in reachable_operators(spec, each)]
     return operators, calibration_networks(spec, networks)
-
-
-def _document(report: CollectionReport, table: LatencyTable) -> dict[str, object]:
-    return {
-        "table": report.table,
-        "operators": len(table.rows),
-        "transferred_from": list(table.transfer.known) if table.transfer else [],
-        "networks": [whole.network.name for whole in table.networks],
-        "windows_measured": report.measured,
-        "windows_resumed": report.resumed,
-        "failures": {str(subject): why for subject, why in report.failures.items()},
-        "unsteady": [str(subject) for subject in report.unsteady],
-        "agent_deaths": report.agent_deaths,
-        "seconds": report.seconds,
-        "busy_share": report.busy_share,
-        "health_before": report.health_before.verdict,
-        "health_after": report.health_after.verdict,
-        "disturbed_batches": sum(bool(batch.warnings) for batch in table.health),
-        "repeated_batches": report.disturbed,
-        "calibration": table.calibration.to_dict(),
-        "rows": standings_document(table_standings(table)),
-    }
-
-
-def _print(report: CollectionReport, table: LatencyTable, where: str) -> None:
-    for warning in (*report.health_before.warnings, *report.health_after.warnings):
-        note(f"timings may be off: {warning}")
-    calibration = table.calibration
-    trust = (
-        f"{calibration.formula} from {calibration.networks} whole networks, intervals "
-        f"± {calibration.margin:.1%}"
-        if calibration.calibrated
-        else "none: no whole networks were measured"
-    )
-    print_facts(
-        f"Latency table {report.table}",
-        {
-            "operators": f"{len(table.rows)}, estimated from {'; '.join(table.transfer.known)}"
-            if table.transfer
-            else len(table.rows),
-            "windows": f"{report.measured} measured, {report.resumed} were there before",
-            "failures": len(report.failures),
-            "not steady": f"{len(report.unsteady)} subjects, which are not known to ± 1 %",
-            "calibration": trust,
-            "predicted by": standings_text(table_standings(table)),
-            "health": f"{report.health_before.verdict} before, {report.health_after.verdict} after",
-            "disturbed": f"{report.disturbed} batches, which were measured again",
-            "time": f"{report.seconds:.0f} s, the device at work {report.busy_share:.0%} of it",
-            "store": where,
-        },
-    )
-    for subject, why in report.failures.items():
-        note(f"not measured: {subject}: {why}")

@@ -33,7 +33,7 @@ def test_files_and_programs_are_read_in_one_go(local: LocalDevice, tmp_path: Pat
         files=(f"{tmp_path}/a*", f"{tmp_path}/b", f"{tmp_path}/missing"),
         programs=(
             ("said", "echo /not:a:file; echo complaint >&2; printf 'no end'"),
-            ("both", "echo complaint 2>&1 >&2"),
+            ("both", "{ echo heard; echo complaint >&2; } 2>&1"),
             ("missing", "no-such-program"),
         ),
     )
@@ -42,6 +42,7 @@ def test_files_and_programs_are_read_in_one_go(local: LocalDevice, tmp_path: Pat
         f"{tmp_path}/a1": "one: two\n:three:\n",
         f"{tmp_path}/a2": "x\n",
         "said": "/not:a:file\nno end\n",
+        "both": "heard\ncomplaint\n",
         "end": "\n",
     }
 
@@ -68,6 +69,20 @@ def test_an_endless_answer_is_cut_off(local: LocalDevice) -> None:
     endless = Question(programs=(("yes", "yes"),))
     with pytest.raises(DeviceError, match="its answer broke off, or has over 2000000 bytes"):
         ask(local, endless)
+
+
+def test_facts_and_health_take_one_round_trip_each(
+    local: LocalDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, trips = LocalDevice.run, list[str]()
+
+    def count(device: LocalDevice, argv: list[str], timeout_s: float) -> Completed:
+        trips.append(argv[0])
+        return run(device, argv, timeout_s)
+
+    monkeypatch.setattr(LocalDevice, "run", count)
+    assert local.facts().cores == local.health().cores
+    assert trips == ["sh", "sh"]
 
 
 # The oldest adb daemons take 4096 bytes, quoted (AOSP, packages/modules/adb, MAX_PAYLOAD_V1).

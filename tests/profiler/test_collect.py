@@ -129,7 +129,7 @@ def test_a_killed_collector_loses_and_doubles_nothing(device: LocalDevice, store
         child.kill()
         acknowledged += child.stdout.read().splitlines()
     wait_until(lambda: not alive(agent))
-    assert list((Path(device.root) / "sessions").iterdir()) == []
+    assert list((Path(device.root) / "agents").iterdir()) == []
     safe = {(subject, int(index)) for index, _, subject in (a.partition(" ") for a in acknowledged)}
     assert len(safe) == len(acknowledged) >= 25
     found = store.done(TABLE)

@@ -41,7 +41,9 @@ from .processes import agents_of
 
 pytestmark = pytest.mark.usefixtures("device")
 ON_GPU = [("onnxruntime", "provider=cuda"), ("torch", "device=cuda")]
-each_runtime = pytest.mark.parametrize("name", sorted(RUNTIMES.keys() - {"tflite-runtime"}))
+each_runtime = pytest.mark.parametrize(
+    "name", sorted(RUNTIMES.keys() - {"benchmark_model", "tflite-runtime"})
+)
 
 
 def session_folders(device: LocalDevice) -> list[str]:
@@ -148,7 +150,8 @@ def check_network(
     inputs = np.random.default_rng(0).standard_normal((3, 2, 3, 64, 64), np.float32)
     runtime = find_runtime(name)
     with AgentSession(device, runtime, options=options) as agent:
-        outputs = agent.infer(agent.place([runtime.write(graph, batch=2)])[0], inputs)
+        (model,) = agent.place([runtime.write(graph, batch=2)])
+        outputs = agent.infer(model, inputs)
     assert outputs.shape == (3, 2, 10)
     for got, batch in zip(outputs, inputs, strict=True):
         want = evaluate(graph, graph.weights, {"input": batch})
@@ -162,20 +165,20 @@ def test_feature_maps_come_back_channels_first(device: LocalDevice, name: str) -
     inputs = np.random.default_rng(0).standard_normal((1, 1, 40, 28, 28), np.float32)
     runtime = find_runtime(name)
     with AgentSession(device, runtime) as agent:
-        outputs = agent.infer(agent.place([runtime.write(graph)])[0], inputs)
+        (model,) = agent.place([runtime.write(graph)])
+        outputs = agent.infer(model, inputs)
     want = evaluate(graph, graph.weights, {"input": inputs[0]})
     assert relative_difference(outputs[0], want) <= 1e-4
 
 
 def test_a_model_that_does_not_run_says_why(device: LocalDevice) -> None:
     inputs = np.zeros((1, 1, 3, 8, 8), np.float32)
-    with (
-        AgentSession(device, find_runtime("litert")) as agent,
-        pytest.raises(
+    with AgentSession(device, find_runtime("litert")) as agent:
+        (model,) = agent.place([b"broken"])
+        with pytest.raises(
             AgentError, match=r"litert agent on local cannot run 1/0\.tflite: ValueError"
-        ),
-    ):
-        agent.infer(agent.place([b"broken"])[0], inputs)
+        ):
+            agent.infer(model, inputs)
 
 
 def test_the_environment_forbids_telemetry(device: LocalDevice) -> None:

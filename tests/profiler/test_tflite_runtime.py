@@ -98,7 +98,8 @@ def test_it_computes_what_torch_computes(old_device: LocalDevice) -> None:
     graph = Graph(bare.name, bare.inputs, bare.nodes, random_weights(bare, 7))
     inputs = np.random.default_rng(0).standard_normal((1, 1, 40, 28, 28), np.float32)
     with AgentSession(old_device, RUNTIME) as agent:
-        outputs = agent.infer(agent.place([RUNTIME.write(graph)])[0], inputs)
+        (model,) = agent.place([RUNTIME.write(graph)])
+        outputs = agent.infer(model, inputs)
     want = evaluate(graph, graph.weights, {"input": inputs[0]})
     assert relative_difference(outputs[0], want) <= 1e-4
 

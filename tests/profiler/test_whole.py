@@ -143,4 +143,4 @@ def test_a_model_that_does_not_run_is_an_error_and_leaves_nothing(device: LocalD
         ModelFileError, match=r"odd\.tflite: litert on local cannot run it: .*Nonse"
     ):
         measure_model(device, model, rng())
-    assert list((Path(str(device.root)) / "sessions").iterdir()) == []
+    assert list((Path(str(device.root)) / "agents").iterdir()) == []

@@ -264,6 +264,12 @@ class AdbServer:
                 assert time.monotonic() < deadline, (self._folder / "server.log").read_text()
                 time.sleep(0.01)
 
+    def forget(self, serial: str) -> None:
+        """Have it try no more to reach a phone."""
+        environment = {**os.environ, **self.environment}
+        argv = [self._program, "disconnect", serial]
+        subprocess.run(argv, env=environment, capture_output=True, check=False)
+
     def stop(self) -> None:
         """Kill it."""
         assert self._keeper.stdin is not None

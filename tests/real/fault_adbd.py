@@ -9,7 +9,6 @@ machine, below a folder.
 from __future__ import annotations
 
 import os
-import queue
 import re
 import secrets
 import signal
@@ -24,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
+from .adb_channel import EXIT, STDERR, STDOUT, Channel
 from .adb_wire import (
     AUTH,
     CLSE,
@@ -41,8 +41,6 @@ from .adb_wire import (
     is_signed,
 )
 
-_STDIN, _STDOUT, _STDERR, _EXIT, _CLOSE_STDIN = range(5)
-
 
 @dataclass
 class Faults:
@@ -57,6 +55,8 @@ class Faults:
         garbage: it answers with bytes that are no messages.
         cut_at: the first service that matches ends the connection instead of being started.
         cut_after: the first service that matches does so after its first answer.
+        garbage_at: the first service that matches answers with bytes of no meaning.
+        pause_s: before each of its answers within a service.
         full: it takes no more files.
     """
 
@@ -68,6 +68,8 @@ class Faults:
     garbage: bool = False
     cut_at: re.Pattern[str] | None = None
     cut_after: re.Pattern[str] | None = None
+    garbage_at: re.Pattern[str] | None = None
+    pause_s: float = 0
     full: bool = False
 
 
@@ -150,7 +152,7 @@ class _Host:
 
     def __init__(self, phone: FaultPhone, wire: Wire) -> None:
         self.phone, self.wire = phone, wire
-        self._channels: dict[int, _Channel] = {}
+        self._channels: dict[int, Channel] = {}
         self._inside = not phone.faults.asks
         self._token = secrets.token_bytes(20)
 
@@ -203,16 +205,20 @@ class _Host:
         if faults.cut_at and faults.cut_at.search(service):
             faults.cut_at = None
             raise GoneError
-        channel = _Channel(self.wire, len(self.phone.services), theirs)
+        channel = Channel(self.wire, len(self.phone.services), theirs)
         if faults.cut_after and faults.cut_after.search(service):
             faults.cut_after = None
             channel.cut_after_answer = True
+        channel.pause_s = faults.pause_s
         self._channels[channel.ours] = channel
-        serve: Callable[[_Channel, str], None] | None = {
+        serve: Callable[[Channel, str], None] | None = {
             "shell": self._shell,
             "exec": self._shell,
             "sync": self._sync,
         }.get(re.split("[:,]", service)[0])
+        if faults.garbage_at and faults.garbage_at.search(service):
+            faults.garbage_at = None
+            serve = self._babble
         if serve is None:
             self.wire.send(CLSE, 0, theirs)
             return
@@ -227,7 +233,7 @@ class _Host:
 
         threading.Thread(target=run, daemon=True).start()
 
-    def _pass_on(self, channel: _Channel, command: int, data: bytes) -> None:
+    def _pass_on(self, channel: Channel, command: int, data: bytes) -> None:
         if command == OKAY:
             channel.ready.release()
         elif command == WRTE:
@@ -236,7 +242,12 @@ class _Host:
         elif command == CLSE:
             channel.end()
 
-    def _shell(self, channel: _Channel, service: str) -> None:
+    @staticmethod
+    def _babble(channel: Channel, service: str) -> None:
+        for _ in range(10):
+            channel.send(secrets.token_bytes(1000))
+
+    def _shell(self, channel: Channel, service: str) -> None:
         options, _, command = service.partition(":")
         apart = "v2" in options.split(",")
         with subprocess.Popen(
@@ -253,7 +264,7 @@ class _Host:
             threading.Thread(target=channel.feed, args=[stdin, apart], daemon=True).start()
             pumps = [
                 threading.Thread(target=channel.pump, args=[pipe, kind if apart else None])
-                for pipe, kind in ((process.stdout, _STDOUT), (process.stderr, _STDERR))
+                for pipe, kind in ((process.stdout, STDOUT), (process.stderr, STDERR))
                 if pipe is not None
             ]
             for pump in pumps:
@@ -262,9 +273,9 @@ class _Host:
                 pump.join()
             process.wait()
         if apart:
-            channel.send(struct.pack("<BIB", _EXIT, 1, process.returncode & 0xFF))
+            channel.send(struct.pack("<BIB", EXIT, 1, process.returncode & 0xFF))
 
-    def _sync(self, channel: _Channel, service: str) -> None:
+    def _sync(self, channel: Channel, service: str) -> None:
         while True:
             command, size = struct.unpack("<4sI", channel.exactly(8))
             if command == b"QUIT":
@@ -286,7 +297,7 @@ class _Host:
             else:
                 raise GoneError
 
-    def _take(self, channel: _Channel, path_and_mode: str) -> None:
+    def _take(self, channel: Channel, path_and_mode: str) -> None:
         path, _, mode = path_and_mode.rpartition(",")
         target = Path(path)
         assert target.is_relative_to(self.phone.folder), f"{target} is outside the phone"
@@ -305,76 +316,9 @@ class _Host:
             channel.send(struct.pack("<4sI", b"OKAY", 0))
 
     @staticmethod
-    def _fail(channel: _Channel, cause: str) -> None:
+    def _fail(channel: Channel, cause: str) -> None:
         channel.send(struct.pack("<4sI", b"FAIL", len(cause)) + cause.encode())
         raise GoneError
-
-
-class _Channel:
-    """One service's own stream within a connection."""
-
-    def __init__(self, wire: Wire, ours: int, theirs: int) -> None:
-        self.ours, self.theirs = ours, theirs
-        self.incoming: queue.Queue[bytes | None] = queue.Queue()
-        self.ready = threading.Semaphore(1)
-        self.hang_up: Callable[[], None] = lambda: None
-        self.cut_after_answer = False
-        self._wire = wire
-        self._unread = b""
-        self._sending = threading.Lock()
-        self._open = True
-
-    def send(self, data: bytes) -> None:
-        """Send data, a block at a time, as the other side takes them."""
-        with self._sending:
-            for start in range(0, len(data), MOST_BYTES):
-                self.ready.acquire()
-                if not self._open:
-                    raise GoneError
-                self._wire.send(WRTE, self.ours, self.theirs, data[start : start + MOST_BYTES])
-                if self.cut_after_answer:
-                    self._wire.cut()
-
-    def exactly(self, count: int) -> bytes:
-        """Receive so many bytes."""
-        while len(self._unread) < count:
-            block = self.incoming.get()
-            if block is None:
-                raise GoneError
-            self._unread += block
-        found, self._unread = self._unread[:count], self._unread[count:]
-        return found
-
-    def pump(self, pipe: IO[bytes], kind: int | None) -> None:
-        """Send what a program prints, as packets of the shell protocol where it has a kind."""
-        with suppress(GoneError):
-            while block := os.read(pipe.fileno(), 1 << 15):
-                header = b"" if kind is None else struct.pack("<BI", kind, len(block))
-                self.send(header + block)
-
-    def feed(self, pipe: IO[bytes], apart: bool) -> None:
-        """Give a program what comes for it."""
-        with suppress(GoneError, OSError, ValueError):
-            while True:
-                if not apart:
-                    data = self.exactly(1)
-                else:
-                    kind, size = struct.unpack("<BI", self.exactly(5))
-                    data = self.exactly(size)
-                    if kind == _CLOSE_STDIN:
-                        pipe.close()
-                    if kind != _STDIN:
-                        continue
-                pipe.write(data)
-                pipe.flush()
-
-    def end(self) -> None:
-        """Take it that the other side is gone."""
-        self._open = False
-        self.incoming.put(None)
-        self.ready.release()
-        with suppress(OSError):
-            self.hang_up()
 
 
 @contextmanager

@@ -284,7 +284,8 @@ def running_sshd(settings: str = "", **more: Any) -> Iterator[Sshd]:  # noqa: AN
 def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> None:
     """Make a pair of keys, unless there is one."""
     if not path.exists():
-        argv = ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "", "-f", str(path)]
+        size = ["-b", "2048"] if kind == "rsa" else []  # larger ones take a second
+        argv = ["ssh-keygen", "-q", "-t", kind, *size, "-N", passphrase, "-C", "", "-f", str(path)]
         subprocess.run(argv, check=True, capture_output=True)
 
 

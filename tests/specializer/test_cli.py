@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -12,12 +13,18 @@ from PIL import Image
 
 from sartor.devices import find_device
 from sartor.profiler.reservation import reserved
+from sartor.specializer.shipped import ACCURACY, part_of
 from sartor.specializer.specialization import load_specialization
 
 from .chain import BUDGET_MS, LABELS, SPEC, Chain, sartor
 
 COMMANDS = [
     ["devices"],
+    ["devices", "add"],
+    ["devices", "remove"],
+    ["devices", "trust"],
+    ["devices", "check"],
+    ["devices", "prepare"],
     ["profile"],
     ["tables"],
     ["tables", "show"],
@@ -135,6 +142,25 @@ def test_profile_of_one_operator(tmp_path: Path) -> None:
     assert (table["operators"], table["windows"], table["networks"]) == (1, 4, 0)
 
 
+def test_a_table_of_batches_is_one_of_its_own_and_no_network_ships_for_it(tmp_path: Path) -> None:
+    store = tmp_path / "tables.sqlite"
+    operator = "dense/64x1x1/out=10/none/float32"
+    measured = sartor(
+        *("profile", "--op", operator, "--passes", 1, "--most-passes", 1, "--force"),
+        *("--batch", 4, "--store", store, "--json"),
+    ).document
+    assert measured["table"] == "local-litert-batch4"
+    (table,) = sartor("tables", "--store", store, "--json").document
+    assert table["provenance"]["condition"] == "litert/threads=1,batch=4/float32/-"
+    where = ("--store", store, "--latency-ms", 20, "--out", tmp_path / "out")
+    complaint = sartor("specialize", "--table", "local-litert-batch4", *where).complaint
+    assert "is a table of batches of 4, and networks ship for one image at a time" in complaint
+    assert complaint.endswith("--table local-litert-batch4-batch1")
+    refused = sartor("profile", "--batch", 4, "--transfer-from", "local-litert-batch4")
+    assert refused.exit_code == 2
+    assert "a table of one batch size tells nothing of another's" in refused.stderr
+
+
 def test_tables(chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (listed,) = sartor("tables", "--store", chain.store, "--json").document
     shown = sartor("tables", "show", "local-litert", "--store", chain.store, "--json").document
@@ -176,6 +202,8 @@ def test_specialize(chain: Chain) -> None:
     assert choice["latency"]["low_ms"] <= choice["latency"]["latency_ms"]
     assert choice["latency"]["latency_ms"] <= choice["latency"]["high_ms"] <= BUDGET_MS
     assert choice["accuracy"]["measured"] is None
+    predictor = part_of(chain.supernet, ACCURACY).read_bytes()
+    assert choice["accuracy"]["predictor_sha256"] == hashlib.sha256(predictor).hexdigest()
     assert choice["recalibrated_with"] == "synthetic images"
     front = np.array(choice["search"]["front"])
     assert np.all(np.diff(front, axis=0) > 0)

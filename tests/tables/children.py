@@ -55,6 +55,14 @@ def hold(path: str, table: str) -> None:
         sys.stdin.read()
 
 
+def hold_device(path: str, machine: str) -> None:
+    """Hold the lease of a device until standard input ends."""
+    with Store.open(path) as store, store.device_lease(machine, "phone"):
+        sys.stdout.write("held\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
 def stall(path: str, table: str, silent_s: str) -> None:
     """Measure the first operator, but wait for standard input to end before it is committed."""
     postgresql.SILENT_WRITER_S = float(silent_s)
@@ -111,6 +119,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "collect_in_little_space": collect_in_little_space,
     "collect_until_killed": collect_until_killed,
     "hold": hold,
+    "hold_device": hold_device,
     "stall": stall,
 }
 

@@ -52,6 +52,7 @@ def faulty(
         def make(faults: Faults) -> tuple[FaultPhone, AdbDevice]:
             folder = tmp_path_factory.mktemp("odd")
             phone = stack.enter_context(running_fault_phone(folder, faults))
+            stack.callback(adb_server.forget, phone.serial)
             return phone, AdbDevice("odd", phone.serial, root=phone.root)
 
         yield make

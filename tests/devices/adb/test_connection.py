@@ -54,8 +54,6 @@ def test_a_phone_asks_until_somebody_accepts(faulty: Maker) -> None:
     for call in (
         lambda: device.run(["true"], timeout_s=10),
         lambda: device.open_stream(["true"], {}),
-        lambda: device.pull(device.root / "x", Path("/nowhere/x")),
-        device.health,
     ):
         with pytest.raises(NotAuthorizedError, match=r"^odd \(127.*accept the dialogue 'Allow USB"):
             call()

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from sartor.devices import Device
-from sartor.devices.adb import AdbDevice
+from sartor.devices.adb import AdbClient, AdbDevice
 
 from ...real.adbd import AdbServer, Phone, running_phone, why_no_phone
 from ...real.fault_adbd import FaultPhone, Faults
+from ...real.google_adb import google_adb
 from ..contract import DeviceContract
 
 
@@ -50,3 +52,22 @@ class TestArmPhone(DeviceContract):
         device = AdbDevice("arm", arm_phone.serial)
         assert device.run(["uname", "-m"], timeout_s=30).stdout == "aarch64\n"
         return device
+
+
+@pytest.fixture(scope="module")
+def google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdbClient]:
+    program = google_adb()
+    server = AdbServer(tmp_path_factory.mktemp("google"), str(program))
+    yield AdbClient({**server.environment, "PATH": f"{program.parent}:{os.environ['PATH']}"})
+    server.stop()
+
+
+@pytest.mark.slow
+class TestGooglesAdb(DeviceContract):
+    """Google's adb in place of Debian's, which is older."""
+
+    has_python = False
+
+    @pytest.fixture
+    def device(self, phone: Phone, google: AdbClient) -> Device:
+        return AdbDevice("phone", phone.serial, client=google)

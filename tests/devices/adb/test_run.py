@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -78,8 +79,8 @@ def test_too_much_output_ends_the_program(
     phone: Phone, device: AdbDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "_MOST_BYTES", 1 << 20)
-    with pytest.raises(DeviceError, match="yes on phone was killed: it prints more than 1 MiB"):
-        device.run(["yes"], timeout_s=60)
+    with pytest.raises(DeviceError, match="cat on phone was killed: it prints more than 1 MiB"):
+        device.run(["cat", "/dev/zero"], timeout_s=60)
     await_idle(phone)
 
 
@@ -161,3 +162,30 @@ def test_an_old_android_keeps_errors_apart_in_a_file(faulty: Maker) -> None:
     phone.faults.cut_after = re.compile("exec")
     with pytest.raises(ConnectionLostError, match="broke while sh was running"):
         device.run(["sh", "-c", "echo a; sleep 1; echo b"], timeout_s=10)
+
+
+def test_a_slow_phone_has_all_the_time_it_is_given(faulty: Maker) -> None:
+    _, device = faulty(Faults(pause_s=0.15))
+    assert device.run(["echo", "slow"], timeout_s=30).stdout == "slow\n"
+    with pytest.raises(DeviceTimeoutError, match=r"echo on odd did not end within 0\.1 s"):
+        device.run(["echo", "slow"], timeout_s=0.1)
+
+
+def test_garbage_is_no_output(faulty: Maker, tmp_path: Path) -> None:
+    phone, device = faulty(Faults())
+    calls: list[Callable[[], object]] = [
+        lambda: device.run(["echo", "x"], timeout_s=10),
+        lambda: device.open_stream(["echo", "x"], {}),
+        lambda: device.push(tmp_path / "sent", device.root / "file"),
+        lambda: device.pull(device.root / "file", tmp_path / "got"),
+    ]
+    (tmp_path / "sent").write_text("sent")
+    device.push(tmp_path / "sent", device.root / "file")
+    for call in calls:
+        phone.faults.garbage_at = re.compile("sync" if calls.index(call) > 1 else "shell")
+        with pytest.raises((ConnectionLostError, DeviceError)):
+            call()
+        assert phone.faults.garbage_at is None
+        assert device.run(["echo", "next"], timeout_s=10).stdout == "next\n"
+    assert list((phone.folder / "sartor").iterdir()) == [phone.folder / "sartor" / "file"]
+    assert not (tmp_path / "got").exists()

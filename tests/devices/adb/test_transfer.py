@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_its_folder_is_private(phone: Phone, device: AdbDevice, big: Path) -> No
         assert stat.S_IMODE(phone.path(folder).stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("count", [100, 1_000, 100_000, 2_000_000, 3_000_100])
+@pytest.mark.parametrize("count", [100_000, 2_000_000, 3_000_100])
 def test_a_push_that_is_cut_leaves_the_old_file_and_is_repeated(
     phone: Phone, device: AdbDevice, big: Path, tmp_path: Path, count: int
 ) -> None:
@@ -68,6 +69,24 @@ def test_a_push_that_is_cut_leaves_the_old_file_and_is_repeated(
         device.push(big, device.root / "file")
     assert phone.path(device.root / "file").read_text() == "old"
     device.push(big, device.root / "file")
+    assert phone.path(device.root / "file").read_bytes() == big.read_bytes()
+    assert names(device) == ["file"]
+
+
+@pytest.mark.parametrize("count", [100, 1_000])
+def test_a_push_that_is_cut_before_it_begins_may_be_repeated_unasked(
+    phone: Phone, device: AdbDevice, big: Path, tmp_path: Path, count: int
+) -> None:
+    """Whether adb can tell that nothing has reached the phone is a matter of who is faster."""
+    old = tmp_path / "old"
+    old.write_text("old")
+    device.push(old, device.root / "file")
+    phone.cable.cut_after(count, "to device")
+    try:
+        device.push(big, device.root / "file")
+    except ConnectionLostError:
+        assert phone.path(device.root / "file").read_text() == "old"
+        device.push(big, device.root / "file")
     assert phone.path(device.root / "file").read_bytes() == big.read_bytes()
     assert names(device) == ["file"]
 
@@ -172,7 +191,7 @@ def test_what_arrives_damaged_is_not_taken(
     def meddle() -> None:  # on the phone, with every part that comes
         while not meddling.is_set():
             for part in phone.path(device.root).glob("*.part"):
-                with part.open("r+b") as file:
+                with suppress(FileNotFoundError), part.open("r+b") as file:
                     file.write(b"other")
 
     thread = threading.Thread(target=meddle)

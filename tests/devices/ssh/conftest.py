@@ -2,11 +2,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sartor.devices.ssh import SshAddress, SshDevice
 from sartor.tests.real.sshd import Sshd, running_sshd, why_no_sshd
+
+if TYPE_CHECKING:
+    from sartor.tests.real.rogue_sshd import Rogue
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +42,7 @@ class Client:
 
     def device(
         self,
-        server: Sshd,
+        server: Sshd | Rogue,
         name: str = "pi4",
         more: str = "",
         *,

@@ -169,6 +169,8 @@ def test_jump_hosts_come_before_the_device(tmp_path: Path) -> None:
         ("Host pi4\nConnectTimeout soon\n", FormatError, "soon"),
         ("Port\n", FormatError, "makes no sense"),
         ("Include config\n", FormatError, "includes itself"),
+        ("Include 'config\n", FormatError, "makes no sense: 'config"),
+        ("UserKnownHostsFile 'a\n", FormatError, "makes no sense: 'a"),
         ("Match exec true\nUser pi\n", DeviceUnreachableError, "Match exec"),
         ("Match tagged lab\nUser pi\n", DeviceUnreachableError, "Match tagged"),
     ],
@@ -193,5 +195,5 @@ def test_conditions_that_are_not_supported_hurt_nobody_else(tmp_path: Path) -> N
 
 
 def test_a_config_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="cannot read .*Is a directory"):
+    with pytest.raises(FormatError, match=r"cannot read .*Is a directory"):
         find_route(SshAddress("pi4"), tmp_path)

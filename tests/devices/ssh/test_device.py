@@ -74,7 +74,9 @@ def test_what_cannot_be_started_says_why(sshd: Sshd, client: Client, tmp_path: P
     for program in (device.root / "text", device.root):
         with pytest.raises(CommandFailedError, match=rf"cannot start {program}: Permission denied"):
             device.run([str(program)], timeout_s=10)
-    with pytest.raises(CommandFailedError, match="200011 bytes long|bytes long, and 131071 can be"):
+    with pytest.raises(
+        CommandFailedError, match=r"200011 bytes long|bytes long, and 131071 can be"
+    ):
         device.run(["echo", "x" * 200_000], timeout_s=10)
     assert device.run(["echo", "next"], timeout_s=10).stdout == "next\n"
 
@@ -102,7 +104,7 @@ def test_a_shell_that_greets_is_not_taken_for_the_program(own_sshd: Sshd, client
 def test_an_account_that_runs_nothing_says_so(client: Client) -> None:
     with running_sshd("ForceCommand echo This account is not available.; exit 1") as server:
         device = client.device(server)
-        with pytest.raises(CommandFailedError, match="runs no command .*not available"):
+        with pytest.raises(CommandFailedError, match=r"runs no command .*not available"):
             device.run(["true"], timeout_s=10)
 
 
@@ -161,10 +163,14 @@ def test_nothing_is_left_open(own_sshd: Sshd, client: Client) -> None:
     assert own_sshd.program_pids() == []
 
 
-def test_a_device_that_is_forgotten_hangs_up(own_sshd: Sshd, client: Client) -> None:
+def test_a_device_that_is_forgotten_hangs_up(
+    own_sshd: Sshd, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sartor.devices.ssh.watch._TICK_S", 0.02)
     device = client.device(own_sshd)
     device.run(["true"], timeout_s=10)
     assert own_sshd.session_pids()
+    time.sleep(0.7)  # the thread that watches it has looked at it more than once
     del device
     assert wait_for(lambda: not own_sshd.session_pids())
 
@@ -193,7 +199,7 @@ class TestCut:
             running = threads.submit(device.run, ["sleep", "600"], 60)
             assert wait_for(lambda: bool(own_sshd.program_pids()))
             own_sshd.cut()
-            with pytest.raises(ConnectionLostError, match="connection to pi4 broke: .*may have"):
+            with pytest.raises(ConnectionLostError, match=r"connection to pi4 broke: .*may have"):
                 running.result()
         assert device.run(["echo", "x"], timeout_s=10).stdout == "x\n"
 
@@ -215,25 +221,29 @@ class TestCut:
             with pytest.raises(ConnectionLostError):
                 stream.close()
 
-    @pytest.mark.parametrize("way", ["push", "pull"])
+    @pytest.mark.parametrize("way", ["push", pytest.param("pull", marks=pytest.mark.slow)])
     def test_while_a_file_travels(
         self, own_sshd: Sshd, device: SshDevice, tmp_path: Path, way: str
     ) -> None:
         small, large, got = tmp_path / "small", tmp_path / "large", tmp_path / "got"
         small.write_bytes(b"old")
         with large.open("wb") as file:
-            file.truncate(1 << 30)
+            file.truncate(1 << 28)
         device.push(small, device.root / "folder" / "file")
         device.push(small, device.root / "folder" / "source")
         source = str(device.root / "folder" / "source")
-        device.run(["truncate", "-s", "1G", source], timeout_s=10)
+        device.run(["truncate", "-s", "256M", source], timeout_s=10)
         with ThreadPoolExecutor(1) as threads:
             if way == "push":
                 copy = threads.submit(device.push, large, device.root / "folder" / "file")
             else:
                 copy = threads.submit(device.pull, PurePosixPath(source), got)
-            assert wait_for(lambda: bool(own_sshd.program_pids()))
-            time.sleep(0.3)
+
+            def is_on_its_way() -> bool:
+                parts = [*tmp_path.glob("*.part"), *own_sshd.home.rglob("*.part")]
+                return any(part.stat().st_size > 100_000 for part in parts)
+
+            assert wait_for(is_on_its_way)
             own_sshd.cut()
             with pytest.raises(ConnectionLostError):
                 copy.result()
@@ -246,16 +256,20 @@ class TestCut:
         device.pull(device.root / "folder" / "file", got)
         assert got.read_bytes() == b"old"
 
+    @pytest.mark.slow
     def test_while_all_of_it_happens_at_once(self, own_sshd: Sshd, device: SshDevice) -> None:
         stop = threading.Event()
         worked: list[str] = []
 
+        def said() -> str:
+            try:
+                return device.run(["echo", "x"], timeout_s=60).stdout
+            except (ConnectionLostError, DeviceUnreachableError):
+                return "lost"
+
         def work() -> None:
             while not stop.is_set():
-                try:
-                    worked.append(device.run(["echo", "x"], timeout_s=60).stdout)
-                except (ConnectionLostError, DeviceUnreachableError):
-                    worked.append("lost")
+                worked.append(said())
 
         with ThreadPoolExecutor(4) as threads:
             workers = [threads.submit(work) for _ in range(4)]
@@ -310,9 +324,9 @@ def test_a_folder_that_cannot_be_written_is_told(
 ) -> None:
     device = client.device(sshd)
     (tmp_path / "sent").write_text("x")
-    with pytest.raises(DeviceError, match="cannot copy .* to /proc/new/file"):
+    with pytest.raises(DeviceError, match=r"cannot copy .* to /proc/new/file"):
         device.push(tmp_path / "sent", PurePosixPath("/proc/new/file"))
-    with pytest.raises(DeviceError, match="cannot copy .*check free space and permissions"):
+    with pytest.raises(DeviceError, match=r"cannot copy .*check free space and permissions"):
         device.pull(PurePosixPath("/proc/version"), Path("/proc/new/file"))
 
 
@@ -333,10 +347,12 @@ def test_parts_that_a_reboot_left_are_removed_a_day_later(
 
 def test_a_root_that_does_not_make_sense_is_told(client: Client) -> None:
     with running_sshd("SetEnv HOME=/no/such/folder") as server:
+        device = client.device(server)
         with pytest.raises(DeviceError, match="pi4 has no home folder"):
-            client.device(server).root  # noqa: B018
+            device.root  # noqa: B018
 
 
+@pytest.mark.slow
 def test_other_login_shells_get_the_same_words(client: Client, own_sshd: Sshd) -> None:
     if not own_sshd.is_private:
         pytest.skip("only an account of our own can have another shell")

@@ -80,7 +80,7 @@ def test_keys_are_read_whatever_their_comment(tmp_path: Path, kind: str, comment
 def test_a_key_of_the_agent_lets_us_in(sshd: Sshd, client: Client, agent: Path) -> None:
     more = f"IdentitiesOnly no\nIdentityAgent {agent}"
     device = client.device(sshd, more=more, keys=[Path("none")])
-    with pytest.raises(NotAuthorizedError, match="no key to log in by; make one .*ssh-copy-id"):
+    with pytest.raises(NotAuthorizedError, match=r"no key to log in by; make one .*ssh-copy-id"):
         works(device)
     give(agent, sshd.client_key)
     assert works(device)
@@ -197,9 +197,11 @@ def test_too_many_keys_are_told_as_such(client: Client) -> None:
     keys = [client.folder / f"key{number}" for number in range(4)]
     for key in keys:
         make_key(key)
-    with running_sshd("MaxAuthTries 2") as server:
-        with pytest.raises(NotAuthorizedError, match=r"hung up after \d keys .*IdentitiesOnly yes"):
-            works(client.device(server, keys=keys))
+    with (
+        running_sshd("MaxAuthTries 2") as server,
+        pytest.raises(NotAuthorizedError, match=r"hung up after \d keys .*IdentitiesOnly yes"),
+    ):
+        works(client.device(server, keys=keys))
 
 
 @pytest.mark.parametrize(
@@ -214,9 +216,8 @@ def test_servers_that_want_something_else_are_told(
     client: Client, settings: str, words: str
 ) -> None:
     more = "\nKbdInteractiveAuthentication yes" if "interactive" in settings else ""
-    with running_sshd(settings + more) as server:
-        with pytest.raises(NotAuthorizedError, match=words):
-            works(client.device(server))
+    with running_sshd(settings + more) as server, pytest.raises(NotAuthorizedError, match=words):
+        works(client.device(server))
 
 
 class TestJumps:
@@ -257,7 +258,7 @@ class TestJumps:
 
     def test_a_jump_host_that_is_gone_is_named(self, gate: Sshd, chain: SshDevice) -> None:
         gate.stop()
-        with pytest.raises(DeviceUnreachableError, match="cannot connect to gate .*refused"):
+        with pytest.raises(DeviceUnreachableError, match=r"cannot connect to gate .*refused"):
             works(chain)
 
     def test_a_device_that_is_gone_behind_it_is_named(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -192,9 +191,9 @@ class TestCertificates:
         return tmp_path / "authority"
 
     @pytest.fixture
-    def server(self, own_sshd: Sshd) -> Iterator[Sshd]:
+    def server(self, own_sshd: Sshd) -> Sshd:
         own_sshd.stop()
-        yield own_sshd
+        return own_sshd
 
     def start(self, server: Sshd, authority: Path, *options: str, host: bool = True) -> None:
         sign = ["ssh-keygen", "-q", "-s", str(authority), "-I", "name", *(["-h"] if host else [])]
@@ -207,7 +206,14 @@ class TestCertificates:
         client.known_hosts.write_text(public_line(authority, pattern, "@cert-authority"))
         return client.device(server, is_known=False)
 
-    @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            "ed25519",
+            pytest.param("ecdsa", marks=pytest.mark.slow),
+            pytest.param("rsa", marks=pytest.mark.slow),
+        ],
+    )
     def test_an_authority_vouches_for_its_hosts(
         self, server: Sshd, client: Client, tmp_path: Path, kind: str
     ) -> None:

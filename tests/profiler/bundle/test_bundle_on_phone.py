@@ -50,6 +50,10 @@ def test_two_operators_are_measured_on_a_phone(
     assert facts["put there: bundle"].endswith(bundle.sha256)
     assert facts["python"] == "3.11.2"
     assert table.provenance.runtime_version == "ai-edge-litert 2.3.0"
+    # It was kept awake and at one speed meanwhile, and is as before.
+    assert facts["fixed_performance"] == "on"
+    remembered = {path.name: path.read_text() for path in phone.path("/data/phone").iterdir()}
+    assert remembered == {"fixed": "false\n", "wakefulness": "Asleep\n"}
     # Nothing is left, or was ever put, beside our folder.
     assert [path.name for path in phone.path("/data/local/tmp").iterdir()] == ["sartor"]
     assert not phone.path("/tmp").exists()

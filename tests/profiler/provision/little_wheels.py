@@ -18,7 +18,7 @@ def make_wheel(
     files: Mapping[str, str | bytes],
     tag: str = "cp311-cp311-manylinux_2_17_x86_64",
 ) -> Path:
-    """Write a wheel (PEP 427) of some files."""
+    """Write a wheel (PEP 427) of some files; the same bytes always."""
     stem = f"{name.replace('-', '_')}-{version}"
     about = {
         f"{stem}.dist-info/METADATA": METADATA.format(name=name, version=version),
@@ -27,14 +27,14 @@ def make_wheel(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{stem}-{tag}.whl"
     lines = []
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w") as archive:
         for place, text in {**files, **about}.items():
             content = text if isinstance(text, bytes) else text.encode()
             digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=")
             lines.append(f"{place},sha256={digest.decode()},{len(content)}\n")
-            archive.writestr(place, content)
+            archive.writestr(zipfile.ZipInfo(place), content, zipfile.ZIP_DEFLATED)
         record = f"{stem}.dist-info/RECORD"
-        archive.writestr(record, "".join([*lines, f"{record},,\n"]))
+        archive.writestr(zipfile.ZipInfo(record), "".join([*lines, f"{record},,\n"]))
     return path
 
 

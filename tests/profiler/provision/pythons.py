@@ -19,8 +19,8 @@ def find_python(python: tuple[int, int]) -> str:
     for place in _PLACES:
         for path in sorted(place.glob(f"{name}*/bin/python{name}")):
             return str(path)
-    if path := shutil.which(f"python{name}"):
-        return path
+    if found := shutil.which(f"python{name}"):
+        return found
     pytest.skip(f"there is no Python {name} here")
 
 
