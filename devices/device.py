@@ -69,17 +69,6 @@ class Device(Protocol):
     def python(self) -> str:
         """The Python interpreter that runs agents there."""
 
-    @property
-    def remote(self) -> bool:
-        """Whether a connection lies between us and it, which may be slow, and may break.
-
-        Where there is one, every method below connects when it has to, and may raise:
-
-            DeviceUnreachableError: there is no connection to be had.
-            ConnectionLostError: it broke meanwhile. Unlike a program that failed, that says nothing
-                of what became of the program. The next call connects again.
-        """
-
     def run(self, argv: Sequence[str], timeout_s: float) -> Completed:
         """Run a program to its end.
 

@@ -30,13 +30,11 @@ class LocalDevice:
 
     Attributes:
         name: ``local``.
-        remote: not at all.
         root: for our files, by default below the user's cache folder.
         python: that runs agents, by default the interpreter that runs this process.
     """
 
     name = "local"
-    remote = False
 
     def __init__(self, root: Path | None = None, python: str = "") -> None:
         self.root = PurePosixPath(root or _cache_folder() / "sartor" / "device")

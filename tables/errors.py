@@ -13,9 +13,6 @@ SartorError                      the command line prints it without a traceback 
 │   └── StoreBusyError           another collector is filling the same table
 ├── DeviceError                  something between us and a device
 │   ├── DeviceUnreachableError   no connection
-│   │   ├── HostKeyError         it cannot show that it is the one that was meant
-│   │   └── NotAuthorizedError   it does not let us in
-│   ├── ConnectionLostError      there was a connection, and it broke
 │   ├── DeviceTimeoutError       no answer in time
 │   ├── DeviceBusyError          another process is timing on it
 │   ├── DeviceDisturbedError     it is too hot or too busy to be timed
@@ -120,18 +117,6 @@ class DeviceError(SartorError):
 
 class DeviceUnreachableError(DeviceError):
     """No connection to the device."""
-
-
-class HostKeyError(DeviceUnreachableError):
-    """The device cannot show that it is the one that was meant."""
-
-
-class NotAuthorizedError(DeviceUnreachableError):
-    """The device does not let us in."""
-
-
-class ConnectionLostError(DeviceError):
-    """There was a connection to the device, and it broke; what was asked may have been done."""
 
 
 class DeviceTimeoutError(DeviceError):
