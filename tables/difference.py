@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .framing import framing
-from .measurement import Measurement, half_width
+from .measurement import Measurement, interval, relative_half_width
 from .operator import Operator
 from .subject import Subject
 
@@ -64,10 +64,7 @@ class Difference:
 
     def interval_ms(self, level: float = 0.95) -> tuple[float, float] | None:
         """Return the confidence interval of the latency, as ``Measurement.interval_ms`` does."""
-        half_width_ms = half_width(self.window_medians_ms, level)
-        if half_width_ms is None:
-            return None
-        return self.median_ms - half_width_ms, self.median_ms + half_width_ms
+        return interval(self.median_ms, self.window_medians_ms, level)
 
     @property
     def relative_error(self) -> float:
@@ -76,8 +73,7 @@ class Difference:
         Relative to the operator alone it would grow without bound where a runtime merges the
         operator into its neighbour.
         """
-        half_width_ms = half_width(self.window_medians_ms)
-        return math.inf if half_width_ms is None else half_width_ms / self.whole.median_ms
+        return relative_half_width(self.window_medians_ms, self.whole.median_ms)
 
 
 def difference(

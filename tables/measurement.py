@@ -111,16 +111,13 @@ class Measurement:
             The interval around ``median_ms``, or None with a single window: one process says
             nothing about the next.
         """
-        half_width_ms = half_width(self.window_medians_ms, level)
-        if half_width_ms is None:
-            return None
-        return max(0.0, self.median_ms - half_width_ms), self.median_ms + half_width_ms
+        ends_ms = interval(self.median_ms, self.window_medians_ms, level)
+        return None if ends_ms is None else (max(0.0, ends_ms[0]), ends_ms[1])
 
     @property
     def relative_error(self) -> float:
         """Half-width of the 95 % confidence interval over the latency; infinite after one pass."""
-        half_width_ms = half_width(self.window_medians_ms)
-        return math.inf if half_width_ms is None else half_width_ms / self.median_ms
+        return relative_half_width(self.window_medians_ms, self.median_ms)
 
     def _corrected_ms(self, window: Window) -> NDArray[np.float64]:
         factor = self.reference_us / window.reference_us / 1000
@@ -133,6 +130,20 @@ def half_width(medians: NDArray[np.float64], level: float = 0.95) -> float | Non
         return None
     error = float(np.std(medians, ddof=1)) / math.sqrt(len(medians))
     return student_t(level, len(medians) - 1) * error
+
+
+def interval(
+    middle: float, medians: NDArray[np.float64], level: float = 0.95
+) -> tuple[float, float] | None:
+    """Put the confidence interval of a mean around a middle; None with fewer than two values."""
+    reach = half_width(medians, level)
+    return None if reach is None else (middle - reach, middle + reach)
+
+
+def relative_half_width(medians: NDArray[np.float64], whole: float) -> float:
+    """Half the 95 % confidence interval of a mean, over a whole; infinite with one value."""
+    reach = half_width(medians)
+    return math.inf if reach is None else reach / whole
 
 
 def reference_level_us(windows: Iterable[Window]) -> float:

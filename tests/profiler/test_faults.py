@@ -202,7 +202,7 @@ def test_a_wall_clock_that_runs_backwards_spoils_nothing(
     assert seen[0].eta_s > 0
     table = store.load(TABLE)
     check_complete(table, plan)
-    assert all(found.median_ms > 0 for found in table.measurements.values())
+    assert all(found.median_ms < 1000 for found in table.measurements.values())
     starts = [table.windows[one.subject][0].started_at for one in seen if one.pass_index == 0]
     assert starts == sorted(set(starts))
     dates = [before, *map(datetime.fromisoformat, starts), datetime.now(timezone.utc)]
