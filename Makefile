@@ -14,8 +14,9 @@ demo: $(VENV)/.installed
 	$(BIN)/sartor export $(DEMO)
 	$(BIN)/sartor verify $(DEMO) --device local
 
+# In two processes, each with its files whole: what a file's tests share is made once.
 test: $(VENV)/.developed
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 # What takes longer than ten seconds: parity on 200 networks, the whole demo, the real data set.
 test-slow: $(VENV)/.developed

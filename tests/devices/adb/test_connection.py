@@ -214,13 +214,17 @@ def test_a_server_is_started_where_none_runs(
         subprocess.run(stop, env={**os.environ, **environment}, check=True, capture_output=True)
 
 
-def test_a_server_that_was_restarted_meanwhile_is_no_matter(
+def test_a_server_that_was_restarted_meanwhile_costs_one_attempt_at_most(
     phone: Phone, device: AdbDevice, adb_server: AdbServer
 ) -> None:
+    command = ["sh", "-c", "echo out; echo err >&2"]
     device.run(["true"], timeout_s=10)
     adb_server.stop()
     adb_server.start()
-    done = device.run(["sh", "-c", "echo out; echo err >&2"], timeout_s=10)
+    try:
+        done = device.run(command, timeout_s=10)
+    except ConnectionLostError:  # the new server may connect twice, and hang up in between
+        done = device.run(command, timeout_s=10)
     assert (done.stdout, done.stderr) == ("out\n", "err\n")
 
 
