@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +11,11 @@ from ..tables.atomic import write_atomically
 from ..tables.errors import InventoryError
 from .entry import Entry
 from .inventory import TABLE, Inventory, inventory_path, parse_inventory, read_inventory
+from .turns import turn
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
-_PATIENCE_S = 10.0
-_PAUSE_S = 0.05
 _TITLE = (
     "Devices of Sartor, one table each. `sartor devices add` and `remove` edit this file, and so",
     "may you: address, root, python and notes are what an entry can have.",
@@ -34,8 +30,8 @@ def add_entry(entry: Entry, named: Path | None = None) -> Inventory:
         named: the inventory's file; None for the usual one.
 
     Raises:
-        InventoryError: there is a device of that name, or the file cannot be read or edited.
-        OutputError: it cannot be written.
+        InventoryError: there is a device of that name, or the file cannot be read.
+        OutputError: it cannot be edited or written.
     """
     with _editing(named) as (inventory, document):
         refuse_taken(entry.name, inventory)
@@ -69,8 +65,8 @@ def remove_entry(name: str, named: Path | None = None) -> Entry:
 
     Raises:
         UnknownNameError: there is none of that name.
-        InventoryError: the file cannot be read or edited.
-        OutputError: it cannot be written.
+        InventoryError: the file cannot be read.
+        OutputError: it cannot be edited or written.
     """
     with _editing(named) as (inventory, document):
         entry = inventory.find(name)
@@ -87,7 +83,7 @@ def _editing(named: Path | None) -> Iterator[tuple[Inventory, TOMLDocument]]:
     path = inventory_path(named)
     # Whoever keeps the file elsewhere, and a link to it here, finds both as they were.
     path = path.resolve() if path.is_symlink() else path
-    with _alone(path):
+    with turn(path):
         inventory = read_inventory(path)
         text = path.read_text("utf-8") if path.is_file() else ""
         try:
@@ -105,36 +101,3 @@ def _editing(named: Path | None) -> Iterator[tuple[Inventory, TOMLDocument]]:
             ) from error
         parse_inventory(edited, path)
         write_atomically(path, edited.encode())
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keep other commands off the file: a lock of the kernel's, which ends with this process."""
-    lock = path.with_name(f".{path.name}.lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise InventoryError(
-            f"cannot edit {path}: {error.strerror}; choose a folder that you may write to"
-        ) from error
-    try:
-        deadline = time.monotonic() + _PATIENCE_S
-        while not _locks(handle):
-            if time.monotonic() > deadline:
-                raise InventoryError(
-                    f"another command has been editing {path} for {_PATIENCE_S:.0f} s; wait for "
-                    "it, or end it"
-                )
-            time.sleep(_PAUSE_S)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _locks(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -1,6 +1,7 @@
 """Measures operators and networks on a device, and writes the models to do it with."""
 
 from .checkup import Checkup, check
+from .cleaning import Cleaned, clean
 from .collect import collect
 from .dissect import ModelFile, Piece, read_model
 from .fleet import Outcome, at_once
@@ -18,6 +19,7 @@ __all__ = [
     "RUNTIMES",
     "AgentSession",
     "Checkup",
+    "Cleaned",
     "CollectionReport",
     "Coverage",
     "Hello",
@@ -36,6 +38,7 @@ __all__ = [
     "WrittenModels",
     "at_once",
     "check",
+    "clean",
     "collect",
     "coverage",
     "find_runtime",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...tables.atomic import write_atomically
 from ...tables.errors import FormatError, HostKeyError
+from ..turns import turn
 from .config import Hop
 from .connect import Connection
 from .host_key import HostKey
@@ -58,17 +59,18 @@ def record_host_key(key: HostKey, known_hosts: Path) -> None:
     """Write a key down; it takes the place of all others that the file holds for the host.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be edited or written.
     """
-    try:
-        lines = known_hosts.read_text(errors="surrogateescape").splitlines()
-    except FileNotFoundError:
-        lines = []
-    kept = [line for line in lines if not _is_about(line, key.host)]
     with suppress(OSError):  # the next line says why
         known_hosts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    content = "".join(f"{line}\n" for line in (*kept, key.line))
-    write_atomically(known_hosts, os.fsencode(content))
+    with turn(known_hosts):
+        try:
+            lines = known_hosts.read_text(errors="surrogateescape").splitlines()
+        except FileNotFoundError:
+            lines = []
+        kept = [line for line in lines if not _is_about(line, key.host)]
+        content = "".join(f"{line}\n" for line in (*kept, key.line))
+        write_atomically(known_hosts, os.fsencode(content))
 
 
 def _is_about(line: str, host: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from .devices_check import check, prepare
+from .devices_clean import clean
 from .devices_edit import add, remove, trust
 from .options import InventoryOption, JsonOption
 from .output import note, print_facts, print_json, print_table
@@ -14,8 +15,8 @@ from .output import note, print_facts, print_json, print_table
 if TYPE_CHECKING:
     from ...devices import Entry
 
-app = typer.Typer(help="List, add, check and prepare devices.")
-for command in (add, remove, trust, check, prepare):
+app = typer.Typer(help="List, add, check, prepare and clean devices.")
+for command in (add, remove, trust, check, prepare, clean):
     app.command()(command)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from sartor.devices import edit, read_inventory
+from sartor.devices import read_inventory, turns
 from sartor.devices.address import parse_address
 from sartor.devices.edit import add_entry, remove_entry
 from sartor.devices.entry import Entry
@@ -114,11 +114,11 @@ def test_many_commands_at_once_lose_nothing(tmp_path: Path) -> None:
 def test_a_command_that_does_not_end_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(edit, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(turns, "_PATIENCE_S", 0.1)
     path = tmp_path / "devices.toml"
     with (
-        edit._alone(path),
-        pytest.raises(InventoryError, match=r"another command has been editing .* for 0 s"),
+        turns.turn(path),
+        pytest.raises(OutputError, match=r"another command has been editing .* for 0 s"),
     ):
         add_entry(PI, path)
 
@@ -126,11 +126,11 @@ def test_a_command_that_does_not_end_is_named(
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises((InventoryError, OutputError), match="choose a folder that you may write"):
+    with pytest.raises(OutputError, match="choose a folder that you may write"):
         add_entry(PI, tmp_path / "sub" / "devices.toml")
 
 
 def test_a_place_that_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InventoryError, match=r"cannot edit .*: (File exists|Not a dir)"):
+    with pytest.raises(OutputError, match=r"cannot edit .*: (File exists|Not a dir)"):
         add_entry(PI, tmp_path / "file" / "devices.toml")

@@ -244,6 +244,26 @@ def test_ctrl_c_ends_a_fleet_that_goes_on_later(
         assert each["windows_resumed"] + each["windows_measured"] == PLAN.windows
 
 
+def test_devices_are_cleaned_and_a_dead_one_is_told(
+    profile: Callable[..., Finished], inventory: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "real"
+    added = sartor("devices", "add", "mine", "local", "--root", root, "--python", sys.executable)
+    assert added.exit_code == 0, added.stderr
+    (root / "agents" / "orphan").mkdir(parents=True)
+    (root / "agents" / "orphan" / "model").write_bytes(bytes(2_000_000))
+    (root / "thesis").write_text("theirs")
+    done = sartor("devices", "clean", "mine", "dead", "--json")
+    assert done.exit_code == 1
+    mine, dead = json.loads(done.stdout)
+    assert 2 <= mine.pop("freed_mb") < 2.1
+    assert mine == {"name": "mine", "cleaned": True, "root": str(root), "kept": ["thesis"]}
+    assert (dead["cleaned"], dead["error"]) == (False, "DeviceUnreachableError")
+    assert f"not ours, and still in {root}: thesis" in done.stderr
+    assert "dead: cannot connect" in done.stderr
+    assert [path.name for path in root.iterdir()] == ["thesis"]
+
+
 def _processes_of(folder: Path) -> list[str]:
     """Return the command lines of processes that have to do with a folder."""
     found = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -180,8 +181,18 @@ def test_other_lines_of_sartors_file_stay(tmp_path: Path) -> None:
     for _ in range(2):
         record_host_key(key, file)
     assert file.read_text().splitlines() == [*others, key.line]
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot edit"):
         record_host_key(key, Path("/proc/no/known_hosts"))
+
+
+def test_no_key_is_lost_when_many_are_written_down_at_once(tmp_path: Path) -> None:
+    make_key(tmp_path / "a")
+    blob = base64.b64decode((tmp_path / "a.pub").read_text().split()[1])
+    keys = [HostKey(f"pi{number}", "ssh-ed25519", blob) for number in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda key: record_host_key(key, tmp_path / "known_hosts"), keys))
+    lines = (tmp_path / "known_hosts").read_text().splitlines()
+    assert sorted(lines) == sorted(key.line for key in keys)
 
 
 class TestCertificates:

@@ -10,7 +10,7 @@ import pytest
 
 from sartor.devices.adb import AdbDevice
 from sartor.devices.ssh import SshAddress, SshDevice
-from sartor.profiler import MeasureJob, Timing, collect, find_runtime, make_plan
+from sartor.profiler import MeasureJob, Timing, clean, collect, find_runtime, make_plan
 from sartor.profiler.benchmark_model.binary import find_binary, put_binary
 from sartor.profiler.provision import runtime_standings, with_prepared
 from sartor.profiler.provision.bundle import Bundle
@@ -138,3 +138,9 @@ def test_the_bundle_for_arm_measures(tmp_path: Path) -> None:
     assert isinstance(small, Timing)
     assert isinstance(large, Timing)
     assert prepared.kind == "bundle"
+
+
+def test_nothing_is_left_on_a_phone(handset: AdbDevice, phone: Phone, bundle: Bundle) -> None:
+    put_bundle(handset, bundle)
+    assert clean(handset).freed_mb > 50
+    assert list(phone.path("/data/local/tmp").iterdir()) == []
