@@ -34,7 +34,7 @@ from sartor.benchmarks.arguments import documented_parser
 from sartor.benchmarks.calibrations import FACTOR, LINE, METHODS
 from sartor.benchmarks.prediction import CONDITIONS, random_networks
 from sartor.devices import Device, find_device
-from sartor.profiler import find_runtime, identify, make_plan
+from sartor.profiler import find_runtime, identify, make_plan, start
 from sartor.profiler.batches import ENOUGH_MB, Item, make_batches
 from sartor.profiler.interleave import Interleaving
 from sartor.profiler.reference import reference_graph
@@ -141,25 +141,26 @@ def measure(
         for target in plan.targets
         for subject, alone in _states(target.subject)
     ]
-    with reserved(device), progress_bar() as bar:
-        provenance = identify(device, condition)
+    with reserved(device), progress_bar() as bar, start(device, condition) as session:
+        provenance = identify(device, condition, session.hello)
         task = bar.add_task(f"{called}, {memory_mb:g} MB", total=passes * len(items))
 
         def keep(subject: Subject, window: Window) -> None:
             windows[subject].append(window)
             bar.advance(task)
 
-        run = Interleaving(
+        with Interleaving(
             device=device,
             runtime=runtime,
             threads=condition.threads,
             options=options,
+            session=session,
             reference=runtime.write(reference_graph()),
             keep=keep,
             give_up=lambda subject, reason, _pass: failures.update({subject: reason}),
-        )
-        for pass_index in range(passes):
-            run.take_pass(pass_index, make_batches(items, rng, memory_mb))
+        ) as run:
+            for pass_index in range(passes):
+                run.take_pass(pass_index, make_batches(items, rng, memory_mb))
     if failures:
         raise MeasurementError("{} could not be measured: {}".format(*failures.popitem()))
     table = LatencyTable.from_windows(called, provenance, windows, {})

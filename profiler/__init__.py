@@ -5,7 +5,7 @@ from .cleaning import Cleaned, clean
 from .collect import collect
 from .dissect import ModelFile, Piece, read_model
 from .fleet import Outcome, at_once
-from .identity import identify
+from .identity import identify, start
 from .messages import Hello, MeasureJob, Refusal, Timing
 from .model_profile import KindLatency, ModelProfile, PieceLatency
 from .plan import Coverage, Plan, coverage, make_plan
@@ -46,4 +46,5 @@ __all__ = [
     "make_plan",
     "measure_model",
     "read_model",
+    "start",
 ]

@@ -22,13 +22,14 @@ from ..tables.provenance import Condition
 from ..tables.subject import Network, Subject
 from ..tables.verdict import STEADY
 from .batches import Item, make_batches
-from .identity import identify
+from .identity import identify, start
 from .interleave import Interleaving
 from .plan import Plan, Target, coverage
 from .progress import CollectionReport, Progress
 from .quiet import wait_until_quiet
 from .reference import reference_graph
 from .reservation import leased, reserved
+from .runner import Runner
 from .runtimes import Runtime, find_runtime
 from .written import WrittenModels
 
@@ -101,34 +102,36 @@ def collect(
     device = patient(device, tell=tell)
     view = partial(Health.seen_from, cores=condition.pinned, gpu=condition.on_gpu)
     wait = partial(wait_until_quiet, device, patience_s, tell, view)
-    with _alone(device, store, table, condition, patience_s, tell, wait) as health_before:
+    alone = _alone(device, store, table, condition, patience_s, tell, wait)
+    with alone as (health_before, session):
         done = store.done(table)
         resumed = coverage(plan, done).windows
         run = _Run(store, table, progress, resumed, plan.windows)
         runtime = find_runtime(condition.runtime)
-        interleaving = Interleaving(
+        with Interleaving(
             device=device,
             runtime=runtime,
             threads=condition.threads,
             options=condition.options,
             cores=condition.pinned,
+            session=session,
             reference=runtime.write(reference_graph(), condition.batch),
             keep=run.keep,
             give_up=run.give_up,
             watch=run.watch,
             pause=None if patience_s is None else wait,
-        )
-        unsteady: Sequence[Target] = plan.targets
-        for pass_index in range(max(plan.passes, plan.most_passes)):
-            missing = [t for t in unsteady if (str(t.subject), pass_index) not in done]
-            if pass_index >= plan.passes:
-                run.of_windows += len(missing)
-            if pass_index > 0 and missing:
-                wait()
-            items = [_item(target, runtime, condition.batch, models) for target in missing]
-            interleaving.take_pass(pass_index, make_batches(items, rng))
-            if pass_index >= plan.passes - 1:
-                unsteady = run.unsteady(unsteady)
+        ) as interleaving:
+            unsteady: Sequence[Target] = plan.targets
+            for pass_index in range(max(plan.passes, plan.most_passes)):
+                missing = [t for t in unsteady if (str(t.subject), pass_index) not in done]
+                if pass_index >= plan.passes:
+                    run.of_windows += len(missing)
+                if pass_index > 0 and missing:
+                    wait()
+                items = [_item(target, runtime, condition.batch, models) for target in missing]
+                interleaving.take_pass(pass_index, make_batches(items, rng))
+                if pass_index >= plan.passes - 1:
+                    unsteady = run.unsteady(unsteady)
         health_after = view(device.health())
     seconds = time.monotonic() - started
     return CollectionReport(
@@ -155,8 +158,8 @@ def _alone(
     patience_s: float | None,
     tell: Callable[[str], None],
     wait: Callable[[], Health],
-) -> Iterator[Health]:
-    """Have a device and a table for ourselves; give the device's health at the beginning."""
+) -> Iterator[tuple[Health, Runner]]:
+    """Have a device and a table for ourselves; give the device's health, and a fresh agent."""
     native = find_runtime(condition.runtime).native
     with (
         reserved(device, patience_s, tell, native=native) as machine,
@@ -164,9 +167,10 @@ def _alone(
         kept_ready(device, tell) as facts,
     ):
         health = wait()
-        store.create(table, identify(device, condition, facts))
-        with store.lease(table):
-            yield health
+        with start(device, condition) as session:
+            store.create(table, identify(device, condition, session.hello, facts))
+            with store.lease(table):
+                yield health, session
 
 
 @dataclass(slots=True)

@@ -10,33 +10,42 @@ from ..devices.device import Device
 from ..tables.cores import cores_text
 from ..tables.provenance import Condition, Provenance
 from .archive import agent_sha256
+from .messages import Hello
 from .provision.using import prepared_in_use
-from .runner import make_runner
+from .runner import Runner, make_runner
 from .runtimes import find_runtime
 
 
-def identify(
-    device: Device, condition: Condition, facts: Sequence[tuple[str, str]] = ()
-) -> Provenance:
-    """Ask a device, and an agent on it, what they are.
+def start(device: Device, condition: Condition) -> Runner:
+    """Return what runs models under a condition, to be entered.
 
     Args:
-        device: where it would be measured.
+        device: to run on.
         condition: under which.
-        facts: that the device cannot tell, such as what it was made ready by: (name, value).
 
     Raises:
-        FormatError: the agent cannot bring about the condition.
-        CoresError: the device does not let the agent have the cores of the condition.
-        RuntimeMissingError: the device lacks the runtime.
+        FormatError: no agent can bring about the condition.
     """
     runtime = find_runtime(condition.runtime)
     runtime.check_options(condition.options)
     runtime.check_dtype(condition.dtype)
-    with make_runner(
-        device, runtime, condition.threads, condition.options, condition.pinned
-    ) as session:
-        hello = session.hello
+    return make_runner(device, runtime, condition.threads, condition.options, condition.pinned)
+
+
+def identify(
+    device: Device, condition: Condition, hello: Hello, facts: Sequence[tuple[str, str]] = ()
+) -> Provenance:
+    """Ask a device what it is.
+
+    Args:
+        device: where it would be measured.
+        condition: under which.
+        hello: what an agent that was started under that condition says of itself.
+        facts: that neither can tell, such as what it was made ready by: (name, value).
+
+    Raises:
+        DeviceError: it does not answer.
+    """
     return Provenance(
         device=device.name,
         facts=_facts(device, condition.runtime, hello.affinity, facts),
@@ -44,7 +53,7 @@ def identify(
         runtime_version=hello.runtime_version,
         runtime_sha256=hello.runtime_sha256,
         agent_version=hello.agent_version,
-        writer_version=runtime.writer_version,
+        writer_version=find_runtime(condition.runtime).writer_version,
         created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         sartor_version=_sartor_version(),
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from statistics import median
+from types import TracebackType
 from typing import Generic
 
 from ..devices.device import Device
@@ -36,7 +37,7 @@ _MAX_STILLBORN = 3  # agents in a row that did not even time the reference model
 
 @dataclass(slots=True)
 class Interleaving(Generic[Key]):
-    """Takes passes over batches of items, each pass in a fresh agent.
+    """Takes passes over batches of items, each pass in a fresh agent; a context manager.
 
     A window of the reference model stands before each batch. An item that the runtime refuses, or
     that kills two agents, is given up, and left out from then on. A batch during which the device
@@ -49,6 +50,8 @@ class Interleaving(Generic[Key]):
         threads: that the runtime may use.
         options: of the runtime, as a condition writes them.
         cores: that agents are pinned to; none to leave the choice to the system.
+        session: a fresh agent for the first pass, if there is one already; it is ended when it is
+            of no more use.
         reference: the reference model's file.
         keep: is given every window.
         give_up: is told which item was given up and why, in which pass.
@@ -72,13 +75,26 @@ class Interleaving(Generic[Key]):
     pause: Callable[[], object] | None = None
     failures: dict[Key, str] = field(default_factory=dict)
     cores: tuple[int, ...] = ()
+    session: Runner | None = None
     deaths: int = 0
     busy_ms: float = 0.0
     disturbed: int = 0
     _stillborn: int = 0  # agents in a row that died before they had timed anything
     _on_trial: bool = False  # whether the agent was at the batch in front, not the reference model
+    _used: bool = False  # whether the session has taken a pass
     _visits: dict[Key, list[Window]] = field(default_factory=dict)
     _repeats: Counter[Key] = field(default_factory=Counter)
+
+    def __enter__(self) -> Interleaving[Key]:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end()
 
     def take_pass(self, pass_index: int, batches: Sequence[Batch[Key]]) -> None:
         """Measure batches in this order, with as many agents as it takes.
@@ -131,22 +147,39 @@ class Interleaving(Generic[Key]):
         """
         self._on_trial = False
         self._stillborn += 1
+        whole = False
         try:
-            with (
-                make_runner(
-                    self.device, self.runtime, self.threads, self.options, self.cores
-                ) as session,
-                ThreadPoolExecutor(1) as writer,
-            ):
-                try:
+            session = self._start()
+            try:
+                with ThreadPoolExecutor(1) as writer:
                     self._measure(session, writer, waiting, pass_index)
-                except (AgentError, DeviceTimeoutError) as death:
-                    return death
-                finally:
-                    self.busy_ms += session.busy_ms
-        except AgentError as death:  # before there was a session
+                whole = True
+            except DeviceTimeoutError as death:
+                return death
+            finally:
+                self.busy_ms += session.busy_ms
+        except AgentError as death:
             return death
+        finally:
+            if not whole:  # jobs may be under way
+                self._end()
         return None
+
+    def _start(self) -> Runner:
+        """Return a fresh agent: the one of the pass before begins anew, which is faster."""
+        if self.session is None:
+            session = make_runner(self.device, self.runtime, self.threads, self.options, self.cores)
+            self.session = session.__enter__()
+        elif self._used:
+            self.session.renew()
+        self._used = True
+        return self.session
+
+    def _end(self) -> None:
+        """End the agent, if there is one."""
+        session, self.session, self._used = self.session, None, False
+        if session is not None:
+            session.__exit__(None, None, None)
 
     def _measure(
         self,

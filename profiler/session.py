@@ -74,7 +74,7 @@ class AgentSession:
 
     Attributes:
         hello: what the agent said when it started.
-        busy_ms: how long it has been at work on its jobs, loading included.
+        busy_ms: how long it has been at work on its jobs, loading included, since it was renewed.
         vitals: how the device was at the end of the job whose answer was yielded last.
 
     Raises (on entry):
@@ -113,6 +113,17 @@ class AgentSession:
         traceback: TracebackType | None,
     ) -> None:
         self._end()
+
+    def renew(self) -> None:
+        """Let a fresh agent take the place of this one; see ``Runner.renew``.
+
+        It comes over the same stream, so it takes one round trip and no new connection.
+
+        Raises:
+            AgentError: the old one is dead, or the new one did not start.
+        """
+        self._send(renew=True)
+        self.hello, self.busy_ms = self._greet(), 0.0
 
     def place(self, models: Sequence[Model]) -> tuple[str, ...]:
         """Put models on the device, in one go where a connection lies between.

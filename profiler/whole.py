@@ -94,7 +94,7 @@ def measure_model(
             windows[key].append(window)
             count()
 
-        run = Interleaving(
+        with Interleaving(
             device=device,
             runtime=model.runtime,
             threads=threads,
@@ -103,9 +103,9 @@ def measure_model(
             reference=model.runtime.write(reference_graph()),
             keep=keep,
             give_up=lambda _key, _reason, _pass_index: count(),
-        )
-        for pass_index in range(passes):
-            run.take_pass(pass_index, make_batches(items, rng))
+        ) as run:
+            for pass_index in range(passes):
+                run.take_pass(pass_index, make_batches(items, rng))
         health_after = device.health().seen_from(cores, gpu=False)
     if _WHOLE in run.failures:
         raise ModelFileError(f"{model.name} does not run every time: {run.failures[_WHOLE]}")

@@ -112,7 +112,8 @@ def test_disturbed_batches_are_measured_again_once_it_is_quiet(device: LocalDevi
             watch=healths.append,
             pause=noise.close,
         )
-        run.take_pass(0, batches)
+        with run:
+            run.take_pass(0, batches)
     assert run.disturbed >= 1
     assert len(healths) == len(batches)
     assert kept == Counter(item.key for batch in batches for item in batch.items)

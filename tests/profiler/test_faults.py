@@ -71,13 +71,14 @@ def test_agents_killed_in_the_middle_of_timing_cost_nothing(
 def test_agents_killed_as_they_start_cost_nothing(
     device: LocalDevice, store: Store, tmp_path: Path
 ) -> None:
-    """The first is asked who it is; the next two die before they have timed anything."""
+    """The first takes a pass; it dies as it begins anew, and so does the one after it."""
     device.python = python_that(
         tmp_path, "if not once(1) and (once(2) or once(3)):\n    os.kill(os.getpid(), 9)"
     )
-    report = run(device, store, FEW)
+    plan = make_plan(OPERATORS[:5], passes=2)
+    report = run(device, store, plan)
     assert report.agent_deaths == 2
-    check_complete(store.load(TABLE), FEW)
+    check_complete(store.load(TABLE), plan)
 
 
 # 2. The host is killed.

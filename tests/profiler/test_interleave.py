@@ -55,6 +55,12 @@ def interleaving(
     return Interleaving(device, LITERT, 1, "", reference, kept.keep, kept.give_up)
 
 
+def take(run: Interleaving[str], *passes: list[Batch[str]]) -> None:
+    with run:
+        for pass_index, batches in enumerate(passes):
+            run.take_pass(pass_index, batches)
+
+
 def rng() -> np.random.Generator:
     return np.random.default_rng(1)
 
@@ -63,8 +69,7 @@ def test_every_item_gets_one_window_in_every_pass(device: LocalDevice) -> None:
     kept = Kept()
     run = interleaving(device, kept)
     generator = rng()
-    for pass_index in range(2):
-        run.take_pass(pass_index, make_batches(ITEMS, generator))
+    take(run, make_batches(ITEMS, generator), make_batches(ITEMS, generator))
     assert (run.failures, run.deaths) == ({}, 0)
     assert kept.windows.keys() == {item.key for item in ITEMS}
     for windows in kept.windows.values():
@@ -80,7 +85,7 @@ def test_every_item_gets_one_window_in_every_pass(device: LocalDevice) -> None:
 def test_every_batch_has_a_reference_of_its_own(device: LocalDevice) -> None:
     kept = Kept()
     batches = [Batch((item,)) for item in ITEMS[:4]]
-    interleaving(device, kept).take_pass(0, batches)
+    take(interleaving(device, kept), batches)
     assert len({windows[0].reference_us for windows in kept.windows.values()}) > 1
 
 
@@ -88,8 +93,7 @@ def test_an_item_that_is_refused_costs_itself_only(device: LocalDevice) -> None:
     kept = Kept()
     run = interleaving(device, kept)
     broken = Item("broken", lambda: b"nonsense", 0.001)
-    for pass_index in range(2):
-        run.take_pass(pass_index, make_batches([*ITEMS[:3], broken], rng()))
+    take(run, *(make_batches([*ITEMS[:3], broken], rng()) for _ in range(2)))
     assert run.failures.keys() == kept.given_up.keys() == {"broken"}
     assert "broken" not in kept.windows
     assert {len(windows) for windows in kept.windows.values()} == {2}
@@ -107,11 +111,39 @@ def test_a_killed_agent_costs_nothing(device: LocalDevice) -> None:
             os.kill(pid, signal.SIGKILL)
 
     run = Interleaving(device, LITERT, 1, "", REFERENCE, keep, kept.give_up)
-    run.take_pass(0, [Batch(tuple(ITEMS[:5])), Batch(tuple(ITEMS[5:]))])
+    take(run, [Batch(tuple(ITEMS[:5])), Batch(tuple(ITEMS[5:]))])
     assert run.deaths == 1
     assert run.failures == {}
     assert {len(windows) for windows in kept.windows.values()} == {1}
     assert kept.windows.keys() == {item.key for item in ITEMS}
+
+
+def test_every_pass_has_a_fresh_agent_in_the_same_process(
+    device: LocalDevice, tmp_path: Path
+) -> None:
+    """Its number stays, and nothing else: a model is loaded for the first time again."""
+    note = tmp_path / "note"
+    device.python = litert_that(
+        tmp_path, f"open({str(note)!r}, 'a').write(f'{{os.getpid()}} {{load}}\\n')"
+    )
+    take(interleaving(device, Kept()), *([Batch(tuple(ITEMS[:1]))] for _ in range(3)))
+    lines = [line.split() for line in note.read_text().splitlines()]
+    assert len({pid for pid, _ in lines}) == 1
+    assert {load for _, load in lines} == {"1"}
+
+
+def test_an_agent_killed_between_two_passes_costs_nothing(device: LocalDevice) -> None:
+    kept = Kept()
+    with interleaving(device, kept) as run:
+        run.take_pass(0, [Batch(tuple(ITEMS[:3]))])
+        (pid,) = agents_of(os.getpid())
+        os.kill(pid, signal.SIGKILL)
+        run.take_pass(1, [Batch(tuple(ITEMS[:3]))])
+        (again,) = agents_of(os.getpid())
+    assert again != pid
+    assert (run.deaths, run.failures) == (1, {})
+    assert {len(windows) for windows in kept.windows.values()} == {2}
+    assert agents_of(os.getpid()) == []
 
 
 def test_an_item_that_kills_agents_is_given_up_and_no_other(
@@ -120,7 +152,7 @@ def test_an_item_that_kills_agents_is_given_up_and_no_other(
     device.python = litert_that(tmp_path, "if channels == 9:\n    os.kill(os.getpid(), 9)")
     kept = Kept()
     run = interleaving(device, kept)
-    run.take_pass(0, [Batch((Item("deadly", partial(model, 1, 9), 0.001), *ITEMS[:3]))])
+    take(run, [Batch((Item("deadly", partial(model, 1, 9), 0.001), *ITEMS[:3]))])
     assert kept.given_up.keys() == {"deadly"}
     assert "died with status -9 (SIGKILL)" in run.failures["deadly"]
     assert kept.windows.keys() == {item.key for item in ITEMS[:3]}
@@ -136,7 +168,7 @@ def test_an_item_alone_that_does_not_run_is_given_up_once(
     run = Interleaving(
         device, LITERT, 1, "", REFERENCE, Kept().keep, lambda key, *_: given_up.append(key)
     )
-    run.take_pass(0, make_batches([Item("broken", partial(model, 1, 9), 1.0, alone=True)], rng()))
+    take(run, make_batches([Item("broken", partial(model, 1, 9), 1.0, alone=True)], rng()))
     assert given_up == ["broken"]
     assert run.deaths in {0, 2}
 
@@ -144,14 +176,14 @@ def test_an_item_alone_that_does_not_run_is_given_up_once(
 def test_a_reference_that_does_not_run_is_an_error(device: LocalDevice) -> None:
     run = interleaving(device, Kept(), b"nonsense")
     with pytest.raises(DeviceError, match="the device cannot even run the reference model"):
-        run.take_pass(0, make_batches(ITEMS[:1], rng()))
+        take(run, make_batches(ITEMS[:1], rng()))
 
 
 def test_an_item_alone_is_visited_several_times_and_kept_once(device: LocalDevice) -> None:
     kept = Kept()
     network = Item("network", lambda: REFERENCE, 1.0, alone=True)
     batches = make_batches([*ITEMS[:3], network], rng())
-    interleaving(device, kept).take_pass(0, batches)
+    take(interleaving(device, kept), batches)
     (window,) = kept.windows["network"]
     assert kept.order.count("network") == 1
     assert len(window.samples_us) >= 5 * VISITS
