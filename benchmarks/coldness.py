@@ -34,7 +34,7 @@ from sartor.benchmarks.arguments import documented_parser
 from sartor.benchmarks.calibrations import FACTOR, LINE, METHODS
 from sartor.benchmarks.prediction import CONDITIONS, random_networks
 from sartor.devices import Device, find_device
-from sartor.profiler import find_runtime, identify, make_plan, start
+from sartor.profiler import find_runtime, identified, make_plan
 from sartor.profiler.batches import ENOUGH_MB, Item, make_batches
 from sartor.profiler.interleave import Interleaving
 from sartor.profiler.reference import reference_graph
@@ -141,8 +141,11 @@ def measure(
         for target in plan.targets
         for subject, alone in _states(target.subject)
     ]
-    with reserved(device), progress_bar() as bar, start(device, condition) as session:
-        provenance = identify(device, condition, session.hello)
+    with (
+        reserved(device),
+        progress_bar() as bar,
+        identified(device, condition) as (provenance, session),
+    ):
         task = bar.add_task(f"{called}, {memory_mb:g} MB", total=passes * len(items))
 
         def keep(subject: Subject, window: Window) -> None:

@@ -8,8 +8,8 @@ As root, it starts a real OpenSSH server in a network namespace of its own on th
 link that delays every packet. Both collections measure the operators of the Once-for-All
 MobileNetV3 space, so the processor is the same, and so is the work; what differs is the link, and
 that the programs of the link (sshd, the relay of the packets, encryption) run here as well. It
-prints seconds, bytes, how often something was asked of the device, and which share of the time the
-device was at work on models.
+prints seconds (connecting included), bytes, how often something was asked of the device, and which
+share of the time the device was at work on models.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from sartor.benchmarks.arguments import documented_parser
 from sartor.devices import Completed, Device, DeviceFacts, Health, LocalDevice, Stream
 from sartor.devices.ssh import SshAddress, SshDevice
 from sartor.profiler import RUNTIMES, Plan, Progress, collect, make_plan
+from sartor.profiler.reservation import reserved
 from sartor.specializer.cli.options import DEFAULT_NETWORKS
 from sartor.specializer.cli.output import note, print_json, print_table, progress_bar
 from sartor.specializer.cost import calibration_networks, reachable_operators
@@ -220,7 +221,11 @@ def gather(
     arguments: argparse.Namespace,
     moved: Traffic | None = None,
 ) -> Collected:
-    """Collect one table from scratch."""
+    """Collect one table from scratch, on a device that has been prepared."""
+    with reserved(device):  # puts our archives there, as ``sartor devices prepare`` does
+        pass
+    if isinstance(device.device, SshDevice):
+        device.device.close()
     rng = np.random.default_rng(arguments.seed)
     with Store.open(where) as store, progress_bar() as bar:
         task = bar.add_task(device.name, total=plan.windows)

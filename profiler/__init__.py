@@ -5,7 +5,7 @@ from .cleaning import Cleaned, clean
 from .collect import collect
 from .dissect import ModelFile, Piece, read_model
 from .fleet import Outcome, at_once
-from .identity import identify, start
+from .identity import identified
 from .messages import Hello, MeasureJob, Refusal, Timing
 from .model_profile import KindLatency, ModelProfile, PieceLatency
 from .plan import Coverage, Plan, coverage, make_plan
@@ -42,9 +42,8 @@ __all__ = [
     "collect",
     "coverage",
     "find_runtime",
-    "identify",
+    "identified",
     "make_plan",
     "measure_model",
     "read_model",
-    "start",
 ]

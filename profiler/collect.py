@@ -22,7 +22,7 @@ from ..tables.provenance import Condition
 from ..tables.subject import Network, Subject
 from ..tables.verdict import STEADY
 from .batches import Item, make_batches
-from .identity import identify, start
+from .identity import identified
 from .interleave import Interleaving
 from .plan import Plan, Target, coverage
 from .progress import CollectionReport, Progress
@@ -167,8 +167,8 @@ def _alone(
         kept_ready(device, tell) as facts,
     ):
         health = wait()
-        with start(device, condition) as session:
-            store.create(table, identify(device, condition, session.hello, facts))
+        with identified(device, condition, facts) as (provenance, session):
+            store.create(table, provenance)
             with store.lease(table):
                 yield health, session
 

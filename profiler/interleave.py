@@ -7,9 +7,10 @@ section 6 (randomised set-ups).
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from statistics import median
 from types import TracebackType
 from typing import Generic
@@ -149,10 +150,14 @@ class Interleaving(Generic[Key]):
         self._stillborn += 1
         whole = False
         try:
-            session = self._start()
+            session = self._ready_session()
             try:
                 with ThreadPoolExecutor(1) as writer:
-                    self._measure(session, writer, waiting, pass_index)
+                    jobs = self._jobs(session, writer, waiting)
+                    if self._used:
+                        session.renew()
+                    self._used = True
+                    self._measure(session, jobs, waiting, pass_index)
                 whole = True
             except DeviceTimeoutError as death:
                 return death
@@ -165,14 +170,11 @@ class Interleaving(Generic[Key]):
                 self._end()
         return None
 
-    def _start(self) -> Runner:
-        """Return a fresh agent: the one of the pass before begins anew, which is faster."""
+    def _ready_session(self) -> Runner:
+        """Return the agent of the pass before, which is to begin anew, or start one."""
         if self.session is None:
-            session = make_runner(self.device, self.runtime, self.threads, self.options, self.cores)
-            self.session = session.__enter__()
-        elif self._used:
-            self.session.renew()
-        self._used = True
+            runner = make_runner(self.device, self.runtime, self.threads, self.options, self.cores)
+            self.session = runner.__enter__()
         return self.session
 
     def _end(self) -> None:
@@ -184,11 +186,11 @@ class Interleaving(Generic[Key]):
     def _measure(
         self,
         session: Runner,
-        writer: ThreadPoolExecutor,
+        jobs: Iterator[MeasureJob],
         waiting: deque[Batch[Key]],
         pass_index: int,
     ) -> None:
-        answers = session.measure(self._jobs(session, writer, list(waiting)))
+        answers = session.measure(jobs)
         before, restless = session.vitals, 0
         for reference in answers:
             reference_us = _reference_us(*reference)
@@ -222,12 +224,14 @@ class Interleaving(Generic[Key]):
         return True
 
     def _jobs(
-        self, session: Runner, writer: ThreadPoolExecutor, order: Sequence[Batch[Key]]
+        self, session: Runner, writer: ThreadPoolExecutor, order: Iterable[Batch[Key]]
     ) -> Iterator[MeasureJob]:
-        """Yield two jobs a batch, the reference model's and its own.
+        """Return two jobs a batch, the reference model's and its own.
 
-        The models of the next batches are written and pushed meanwhile.
+        The models of the first batches are written and pushed from now on, those of the next ones
+        while others are measured.
         """
+        order = tuple(order)
         placed: dict[Key, str] = {}
         reference: list[str] = []
         to_come = Counter(batch.items[0].key for batch in order if batch.alone)
@@ -253,13 +257,15 @@ class Interleaving(Generic[Key]):
         def both(job: MeasureJob) -> tuple[MeasureJob, MeasureJob]:
             return MeasureJob((reference[0],), _REFERENCE_WINDOW_MS, keep=True), job
 
-        ahead: deque[Future[MeasureJob]] = deque()
-        for batch in order:
-            ahead.append(writer.submit(job_of, batch))
-            if len(ahead) > _WRITTEN_AHEAD:
+        to_write = iter(order)
+        ahead = deque(writer.submit(job_of, each) for each in islice(to_write, 1 + _WRITTEN_AHEAD))
+
+        def jobs() -> Iterator[MeasureJob]:
+            while ahead:
                 yield from both(ahead.popleft().result())
-        while ahead:
-            yield from both(ahead.popleft().result())
+                ahead.extend(writer.submit(job_of, each) for each in islice(to_write, 1))
+
+        return jobs()
 
     def _keep(self, item: Item[Key], window: Window) -> None:
         """Keep a window; of an item that is timed alone, once all its visits are there."""

@@ -8,7 +8,7 @@ import pytest
 
 from sartor.devices import LocalDevice
 from sartor.profiler import AgentSession, collect, find_runtime, make_plan
-from sartor.profiler.identity import identify, start
+from sartor.profiler.identity import identified
 from sartor.tables import Condition, Store
 from sartor.tables.cores import cores_text
 from sartor.tables.errors import CoresError, FormatError, StoreError
@@ -96,6 +96,6 @@ def test_a_pinned_table_says_where_and_takes_nothing_from_elsewhere(
 
 
 def test_where_the_system_chose_is_recorded_too(device: LocalDevice) -> None:
-    with start(device, Condition("litert")) as session:
-        facts = dict(identify(device, Condition("litert"), session.hello).facts)
+    with identified(device, Condition("litert")) as (provenance, _):
+        facts = dict(provenance.facts)
     assert facts["affinity"] == cores_text(CORES)
