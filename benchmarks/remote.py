@@ -6,16 +6,17 @@
 
 As root, it starts a real OpenSSH server in a network namespace of its own on this machine, behind a
 link that delays every packet. Both collections measure the operators of the Once-for-All
-MobileNetV3 space, so the processor is the same, and so is the work; what differs is the link, and
-that the programs of the link (sshd, the relay of the packets, encryption) run here as well. It
-prints seconds (connecting included), bytes, how often something was asked of the device, and which
-share of the time the device was at work on models.
+MobileNetV3 space, so the processor is the same, and so is the work. What differs is the link, whose
+programs run here as well, both ends of them (sshd, encryption, checksums): on all processors but
+the last one, which stands for the device. It prints seconds, connecting included, bytes, how often
+something was asked of the device, and which share of the time the device was at work on models.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,9 @@ from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
 from sartor.tables import Condition, SartorError, Store
 from sartor.tests.real.link import Link, running_link, why_no_link
 from sartor.tests.real.sshd import Sshd, why_no_sshd
+
+DEVICE_CORE = max(os.sched_getaffinity(0))
+"""Stands for the device: nothing but agents runs there."""
 
 
 class Counted:
@@ -233,7 +237,7 @@ def gather(
         def show(done: Progress) -> None:
             bar.update(task, completed=done.windows + done.failures, total=done.of_windows)
 
-        condition = Condition(arguments.runtime)
+        condition = Condition(arguments.runtime, cores=str(DEVICE_CORE))
         report = collect(device, store, device.name, plan, condition, rng, show, tell=note)
     sent_mb, received_mb = moved.moved_mb if moved else (0.0, 0.0)
     return Collected(
@@ -274,6 +278,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if why := why_no_sshd() or why_no_link():
         sys.exit(f"remote: {why}")
+    os.sched_setaffinity(0, os.sched_getaffinity(0) - {DEVICE_CORE} or {DEVICE_CORE})
     try:
         outcome = run(arguments)
     except SartorError as error:

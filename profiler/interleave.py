@@ -7,10 +7,9 @@ section 6 (randomised set-ups).
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from statistics import median
 from types import TracebackType
 from typing import Generic
@@ -21,16 +20,12 @@ from ..tables.health import BatchHealth
 from ..tables.measurement import Window
 from .batches import VISITS, Batch, Item, Key
 from .messages import MeasureJob, Refusal, Timing
-from .packs import Model
+from .placing import Placing
 from .runner import Runner, make_runner
 from .runtimes import Runtime
 from .vitals import between
 
-_WINDOW_MS = 8
-_ALONE_WINDOW_MS = 60  # at each visit: whole networks are few, and all predictions hang on them
-_ALONE_WARMUP_MS = 15
-_REFERENCE_WINDOW_MS = 40
-_WRITTEN_AHEAD = 2
+_WRITERS_FAR = 2
 _REPEATS = 2  # of a disturbed batch
 _RESTLESS = 3  # disturbed batches on end, after which to wait for quiet
 _MAX_STILLBORN = 3  # agents in a row that did not even time the reference model
@@ -152,12 +147,12 @@ class Interleaving(Generic[Key]):
         try:
             session = self._ready_session()
             try:
-                with ThreadPoolExecutor(1) as writer:
-                    jobs = self._jobs(session, writer, waiting)
+                with ThreadPoolExecutor(_WRITERS_FAR if self.device.remote else 1) as writer:
+                    placing = Placing(session, writer, self.reference, waiting)
                     if self._used:
                         session.renew()
                     self._used = True
-                    self._measure(session, jobs, waiting, pass_index)
+                    self._measure(session, placing.jobs(), waiting, pass_index)
                 whole = True
             except DeviceTimeoutError as death:
                 return death
@@ -222,50 +217,6 @@ class Interleaving(Generic[Key]):
         self._repeats[first] += 1
         self.disturbed += 1
         return True
-
-    def _jobs(
-        self, session: Runner, writer: ThreadPoolExecutor, order: Iterable[Batch[Key]]
-    ) -> Iterator[MeasureJob]:
-        """Return two jobs a batch, the reference model's and its own.
-
-        The models of the first batches are written and pushed from now on, those of the next ones
-        while others are measured.
-        """
-        order = tuple(order)
-        placed: dict[Key, str] = {}
-        reference: list[str] = []
-        to_come = Counter(batch.items[0].key for batch in order if batch.alone)
-
-        def place(contents: Sequence[Model]) -> tuple[str, ...]:
-            if reference:
-                return session.place(contents)
-            first, *rest = session.place([self.reference, *contents])  # in one go
-            reference.append(first)
-            return tuple(rest)
-
-        def job_of(batch: Batch[Key]) -> MeasureJob:
-            if not batch.alone:
-                models = place([item.content() for item in batch.items])
-                return MeasureJob(models, _WINDOW_MS, evict_mb=batch.evict_mb)
-            (item,) = batch.items
-            if item.key not in placed:
-                (placed[item.key],) = place([item.content()])
-            to_come[item.key] -= 1
-            models, reuse = (placed[item.key],), to_come[item.key] > 0
-            return MeasureJob(models, _ALONE_WINDOW_MS, _ALONE_WARMUP_MS, reuse=reuse)
-
-        def both(job: MeasureJob) -> tuple[MeasureJob, MeasureJob]:
-            return MeasureJob((reference[0],), _REFERENCE_WINDOW_MS, keep=True), job
-
-        to_write = iter(order)
-        ahead = deque(writer.submit(job_of, each) for each in islice(to_write, 1 + _WRITTEN_AHEAD))
-
-        def jobs() -> Iterator[MeasureJob]:
-            while ahead:
-                yield from both(ahead.popleft().result())
-                ahead.extend(writer.submit(job_of, each) for each in islice(to_write, 1))
-
-        return jobs()
 
     def _keep(self, item: Item[Key], window: Window) -> None:
         """Keep a window; of an item that is timed alone, once all its visits are there."""
