@@ -1,8 +1,8 @@
 """What a link costs: the same latency table collected locally and over SSH, with delay.
 
-    python benchmarks/remote.py                       # 50 ms each way
+    python benchmarks/remote.py                       # 50 ms each way; six minutes
     python benchmarks/remote.py --delay-ms 100        # as to the other side of the world
-    python benchmarks/remote.py --resolutions 160 --passes 1
+    python benchmarks/remote.py --resolutions 160 224 --passes 3   # a smaller table
 
 As root, it starts a real OpenSSH server in a network namespace of its own on this machine, behind a
 link that delays every packet. Both collections measure the operators of the Once-for-All
@@ -42,6 +42,9 @@ from sartor.tests.real.sshd import Sshd, why_no_sshd
 
 DEVICE_CORE = max(os.sched_getaffinity(0))
 """Stands for the device: nothing but agents runs there."""
+
+
+_SPACE = (128, 144, 160, 176, 192, 208, 224)
 
 
 class Counted:
@@ -271,8 +274,8 @@ def main() -> None:
     parser = documented_parser(__doc__)
     parser.add_argument("--runtime", default="litert", choices=sorted(RUNTIMES), help="(litert)")
     parser.add_argument("--delay-ms", type=float, default=50, help="of a packet, each way (50)")
-    parser.add_argument("--resolutions", type=int, nargs="+", default=[160, 224], help="(160 224)")
-    parser.add_argument("--passes", type=int, default=3, help="over all operators (3)")
+    parser.add_argument("--resolutions", type=int, nargs="+", default=_SPACE, help="(128–224)")
+    parser.add_argument("--passes", type=int, default=8, help="over all operators (8)")
     parser.add_argument("--seed", type=int, default=1, help="of networks and order (1)")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     arguments = parser.parse_args()
