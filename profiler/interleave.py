@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median
 from types import TracebackType
 from typing import Generic
@@ -46,8 +47,7 @@ class Interleaving(Generic[Key]):
         threads: that the runtime may use.
         options: of the runtime, as a condition writes them.
         cores: that agents are pinned to; none to leave the choice to the system.
-        session: a fresh agent for the first pass, if there is one already; it is ended when it is
-            of no more use.
+        session: a fresh agent for the first pass, if there is one already; it is ended after that.
         reference: the reference model's file.
         keep: is given every window.
         give_up: is told which item was given up and why, in which pass.
@@ -77,7 +77,8 @@ class Interleaving(Generic[Key]):
     disturbed: int = 0
     _stillborn: int = 0  # agents in a row that died before they had timed anything
     _on_trial: bool = False  # whether the agent was at the batch in front, not the reference model
-    _used: bool = False  # whether the session has taken a pass
+    _closer: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1))
+    _ending: Future[None] | None = None
     _visits: dict[Key, list[Window]] = field(default_factory=dict)
     _repeats: Counter[Key] = field(default_factory=Counter)
 
@@ -90,7 +91,8 @@ class Interleaving(Generic[Key]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._end()
+        with self._closer:
+            self._await_end()
 
     def take_pass(self, pass_index: int, batches: Sequence[Batch[Key]]) -> None:
         """Measure batches in this order, with as many agents as it takes.
@@ -143,40 +145,41 @@ class Interleaving(Generic[Key]):
         """
         self._on_trial = False
         self._stillborn += 1
-        whole = False
+        runner, self.session = self.session, None
+        started = runner is not None
+        if runner is None:
+            runner = make_runner(self.device, self.runtime, self.threads, self.options, self.cores)
         try:
-            session = self._ready_session()
-            try:
-                with ThreadPoolExecutor(_WRITERS_FAR if self.device.remote else 1) as writer:
-                    placing = Placing(session, writer, self.reference, waiting)
-                    if self._used:
-                        session.renew()
-                    self._used = True
-                    self._measure(session, placing.jobs(), waiting, pass_index)
-                whole = True
-            except DeviceTimeoutError as death:
-                return death
-            finally:
-                self.busy_ms += session.busy_ms
+            with ThreadPoolExecutor(_WRITERS_FAR if self.device.remote else 1) as writer:
+                placing = Placing(runner, writer, self.reference, waiting)
+                if not started:
+                    self._await_end()
+                    runner.__enter__()
+                    started = True
+                self._measure(runner, placing.jobs(), waiting, pass_index)
         except AgentError as death:
             return death
+        except DeviceTimeoutError as death:
+            if not started:
+                raise
+            return death
         finally:
-            if not whole:  # jobs may be under way
-                self._end()
+            if started:
+                self.busy_ms += runner.busy_ms
+                self._end(runner)
         return None
 
-    def _ready_session(self) -> Runner:
-        """Return the agent of the pass before, which is to begin anew, or start one."""
-        if self.session is None:
-            runner = make_runner(self.device, self.runtime, self.threads, self.options, self.cores)
-            self.session = runner.__enter__()
-        return self.session
+    def _end(self, runner: Runner) -> None:
+        """End an agent; over a connection, that takes some round trips, and nobody waits for it."""
+        self._ending = self._closer.submit(runner.__exit__, None, None, None)
+        if not self.device.remote:
+            self._await_end()
 
-    def _end(self) -> None:
-        """End the agent, if there is one."""
-        session, self.session, self._used = self.session, None, False
-        if session is not None:
-            session.__exit__(None, None, None)
+    def _await_end(self) -> None:
+        """Return when the last agent has ended."""
+        ending, self._ending = self._ending, None
+        if ending is not None:
+            ending.result()
 
     def _measure(
         self,

@@ -31,15 +31,11 @@ class Runner(Protocol):
     ) -> None:
         """End it, and leave nothing of it behind."""
 
-    def renew(self) -> None:
-        """Go on in a fresh process, as if it had been ended and started; see ``__enter__``.
-
-        Every job has to be done. Whatever was placed and not kept for another job is gone, and
-        ``busy_ms`` begins anew.
-        """
-
     def place(self, models: Sequence[Model]) -> tuple[str, ...]:
-        """Put models on the device; return the names by which jobs refer to them."""
+        """Put models on the device; return the names by which jobs refer to them.
+
+        That may be done while it starts.
+        """
 
     def measure(self, jobs: Iterable[MeasureJob]) -> Iterator[tuple[Timing | Refusal, ...]]:
         """Time models; answers come in the order of the jobs, one for each model of a job."""

@@ -7,6 +7,7 @@ import json
 import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
@@ -74,7 +75,7 @@ class AgentSession:
 
     Attributes:
         hello: what the agent said when it started.
-        busy_ms: how long it has been at work on its jobs, loading included, since it was renewed.
+        busy_ms: how long it has been at work on its jobs, loading included.
         vitals: how the device was at the end of the job whose answer was yielded last.
 
     Raises (on entry):
@@ -103,7 +104,12 @@ class AgentSession:
         self._models, self._jobs = itertools.count(1), itertools.count(1)
 
     def __enter__(self) -> AgentSession:
-        with_archive(self._device, self._begin)
+        try:
+            with_archive(self._device, self._begin)
+        except BaseException:
+            with suppress(DeviceError):  # the next agent removes it
+                self._remove_folder()
+            raise
         return self
 
     def __exit__(
@@ -114,19 +120,10 @@ class AgentSession:
     ) -> None:
         self._end()
 
-    def renew(self) -> None:
-        """Let a fresh agent take the place of this one; see ``Runner.renew``.
-
-        It comes over the same stream, so it takes one round trip and no new connection.
-
-        Raises:
-            AgentError: the old one is dead, or the new one did not start.
-        """
-        self._send(renew=True)
-        self.hello, self.busy_ms = self._greet(), 0.0
-
     def place(self, models: Sequence[Model]) -> tuple[str, ...]:
         """Put models on the device, in one go where a connection lies between.
+
+        That may be done before the agent starts.
 
         Returns:
             The names by which jobs refer to them, in their order.
@@ -214,12 +211,12 @@ class AgentSession:
         return f"the {self._runtime.name} agent on {self._device.name}"
 
     def _begin(self) -> None:
-        """Start the agent and hear what it is; leave nothing behind when that fails."""
+        """Start the agent and hear what it is; end it when that fails."""
         self._stream = self._start()
         try:
             self.hello = self._greet()
         except BaseException:
-            self._end()
+            self._stream.close()
             raise
 
     def _start(self) -> Stream:
@@ -235,7 +232,10 @@ class AgentSession:
     def _end(self) -> None:
         """End the agent, and clear up after one that was killed: any other has done so itself."""
         if self._stream.close():
-            self._device.run(["rm", "-rf", str(self._folder)], _COMMAND_TIMEOUT_S)
+            self._remove_folder()
+
+    def _remove_folder(self) -> None:
+        self._device.run(["rm", "-rf", str(self._folder)], _COMMAND_TIMEOUT_S)
 
     def _push(self, model: Model, name: str) -> None:
         if isinstance(model, Path):

@@ -19,12 +19,6 @@ output, one JSON object a line, in the order of the jobs::
     → {"job": 4, "infer": "gone.tflite", …}
     ← {"job": 4, "error": "ValueError: Could not open …"}
 
-To be like one that was just started, but for its folder, it starts anew when told to, and says
-hello again; nothing may be sent in between::
-
-    → {"job": 5, "renew": true}
-    ← {"event": "hello", …}
-
 Where the runtime is missing, or cannot run as it was asked to (on a GPU, say), it says so instead
 of hello, and what to do where it knows that, and ends::
 

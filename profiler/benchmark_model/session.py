@@ -81,7 +81,7 @@ class BenchmarkSession:
 
     Attributes:
         hello: what there is to say of the tool.
-        busy_ms: how long it has been at work on jobs, since it was renewed.
+        busy_ms: how long it has been at work on jobs.
         vitals: how the device was at the end of the job whose answer was yielded last.
 
     Raises (on entry):
@@ -131,11 +131,6 @@ class BenchmarkSession:
         traceback: TracebackType | None,
     ) -> None:
         self._cleanup.close()
-
-    def renew(self) -> None:
-        """Begin anew; see ``Runner.renew``. The tool is a fresh process for every model anyway."""
-        self.busy_ms = 0.0
-        self._watch(self._run_script([], 0, Schedule()))
 
     def place(self, models: Sequence[Model]) -> tuple[str, ...]:
         """Put models on the device, in one go; return the names by which jobs refer to them."""

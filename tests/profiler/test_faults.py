@@ -71,7 +71,7 @@ def test_agents_killed_in_the_middle_of_timing_cost_nothing(
 def test_agents_killed_as_they_start_cost_nothing(
     device: LocalDevice, store: Store, tmp_path: Path
 ) -> None:
-    """The first takes a pass; it dies as it begins anew, and so does the one after it."""
+    """The first is asked who it is, and takes a pass; the next two die before they have timed."""
     device.python = python_that(
         tmp_path, "if not once(1) and (once(2) or once(3)):\n    os.kill(os.getpid(), 9)"
     )

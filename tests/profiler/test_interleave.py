@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sartor.devices import LocalDevice
-from sartor.profiler import find_runtime
+from sartor.profiler import AgentSession, find_runtime
 from sartor.profiler.batches import VISITS, Batch, Item, make_batches
 from sartor.profiler.interleave import Interleaving
 from sartor.profiler.reference import reference_graph
@@ -118,32 +118,21 @@ def test_a_killed_agent_costs_nothing(device: LocalDevice) -> None:
     assert kept.windows.keys() == {item.key for item in ITEMS}
 
 
-def test_every_pass_has_a_fresh_agent_in_the_same_process(
-    device: LocalDevice, tmp_path: Path
-) -> None:
-    """Its number stays, and nothing else: a model is loaded for the first time again."""
+def test_every_pass_has_a_fresh_agent(device: LocalDevice, tmp_path: Path) -> None:
     note = tmp_path / "note"
     device.python = litert_that(
         tmp_path, f"open({str(note)!r}, 'a').write(f'{{os.getpid()}} {{load}}\\n')"
     )
-    take(interleaving(device, Kept()), *([Batch(tuple(ITEMS[:1]))] for _ in range(3)))
-    lines = [line.split() for line in note.read_text().splitlines()]
-    assert len({pid for pid, _ in lines}) == 1
-    assert {load for _, load in lines} == {"1"}
-
-
-def test_an_agent_killed_between_two_passes_costs_nothing(device: LocalDevice) -> None:
-    kept = Kept()
-    with interleaving(device, kept) as run:
-        run.take_pass(0, [Batch(tuple(ITEMS[:3]))])
+    run = interleaving(device, Kept())
+    with AgentSession(device, LITERT) as first:
         (pid,) = agents_of(os.getpid())
-        os.kill(pid, signal.SIGKILL)
-        run.take_pass(1, [Batch(tuple(ITEMS[:3]))])
-        (again,) = agents_of(os.getpid())
-    assert again != pid
-    assert (run.deaths, run.failures) == (1, {})
-    assert {len(windows) for windows in kept.windows.values()} == {2}
-    assert agents_of(os.getpid()) == []
+        run.session = first
+        take(run, *([Batch(tuple(ITEMS[:1]))] for _ in range(3)))
+        assert agents_of(os.getpid()) == []
+    lines = [line.split() for line in note.read_text().splitlines()]
+    assert len({number for number, _ in lines}) == 3
+    assert lines[0][0] == str(pid)
+    assert {load for _, load in lines} == {"1"}
 
 
 def test_an_item_that_kills_agents_is_given_up_and_no_other(

@@ -22,14 +22,12 @@ from sartor.profiler import (
     find_runtime,
     session,
 )
-from sartor.profiler.agent.lock import take
 from sartor.profiler.reference import reference_graph
 from sartor.profiler.writers.weights import random_weights
 from sartor.specializer.supernets.mobilenet_v3 import MobileNetV3
 from sartor.tables.errors import (
     AgentError,
     CommandFailedError,
-    DeviceBusyError,
     DeviceTimeoutError,
     FormatError,
     OutputError,
@@ -213,49 +211,6 @@ def test_a_killed_agent_is_noticed_and_leaves_nothing(device: LocalDevice) -> No
             next(answers)
     assert session_folders(device) == []
     assert agents_of(os.getpid()) == []
-
-
-@each_runtime
-def test_an_agent_begins_anew(device: LocalDevice, name: str) -> None:
-    runtime = find_runtime(name)
-    model = runtime.write(reference_graph())
-    with AgentSession(device, runtime, cores=[0]) as agent:
-        before, pids = agent.hello, agents_of(os.getpid())
-        (kept,) = agent.place([model])
-        list(agent.measure([MeasureJob((kept,), window_ms=5, keep=True)]))
-        for _ in range(2):
-            agent.renew()
-            assert (agent.hello, agents_of(os.getpid())) == (before, pids)
-            assert agent.busy_ms == 0
-            job = MeasureJob((kept, *agent.place([model])), window_ms=5)
-            ((gone, there),) = agent.measure([job])
-            assert isinstance(gone, Refusal)
-            check(there)
-            assert agent.busy_ms > 5
-    assert session_folders(device) == []
-
-
-def test_an_agent_that_cannot_begin_anew_is_dead(device: LocalDevice) -> None:
-    with AgentSession(device, find_runtime("litert")) as agent:
-        (archive,) = Path(device.root).glob("sartor_agent-*.zip")
-        archive.unlink()
-        with pytest.raises(AgentError, match=r"died with status 1; .*No module named sartor_agent"):
-            agent.renew()
-    assert session_folders(device) == []
-
-
-def test_an_agent_whose_lock_was_taken_as_it_began_anew_says_by_whom(
-    device: LocalDevice, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session, "_PATIENCE_S", 0)
-    with AgentSession(device, find_runtime("litert")) as agent:
-        (lock,) = Path(device.root).glob("agent-*.lock")
-        lock.unlink()  # so that another can be had
-        with (
-            take(str(Path(device.root) / "agent"), "somebody", 0),
-            pytest.raises(DeviceBusyError, match="local is being timed by somebody"),
-        ):
-            agent.renew()
 
 
 def test_an_agent_that_hangs_is_killed(

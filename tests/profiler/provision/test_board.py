@@ -40,7 +40,6 @@ def test_litert_is_prepared_on_a_raspberry_pi_and_measures(
     with AgentSession(with_prepared(board, "litert"), runtime) as agent:
         job = MeasureJob(agent.place(models), window_ms=10, warmup_ms=0)
         (timings,) = agent.measure([job])
-        agent.renew()
         assert agent.hello.runtime_version == "ai-edge-litert 2.3.0"
     measured_ones = [timing for timing in timings if isinstance(timing, Timing)]
     assert len(measured_ones) == len(OPERATORS)
