@@ -61,7 +61,7 @@ class Wire:
     Attributes:
         heard_bytes: so far.
         is_trusted: whether the peer has let us in; before, it may say only so much.
-        hung_up: whether the peer has closed it.
+        hung_up: whether the peer has closed it, in whatever way.
     """
 
     def __init__(self, carrier: Carrier) -> None:
@@ -72,7 +72,11 @@ class Wire:
 
     def recv(self, size: int) -> bytes:
         """Read up to ``size`` bytes; OSError when the peer babbles."""
-        block = self._carrier.recv(size)
+        try:
+            block = self._carrier.recv(size)
+        except ConnectionError:
+            self.hung_up = True
+            raise
         self.heard_bytes += len(block)
         self.hung_up |= not block
         if not self.is_trusted and self.heard_bytes > _MOST_BEFORE_LOGIN_BYTES:
@@ -81,7 +85,11 @@ class Wire:
 
     def send(self, data: bytes) -> int:
         """Write some of ``data``; return how many bytes."""
-        return self._carrier.send(data)
+        try:
+            return self._carrier.send(data)
+        except ConnectionError:
+            self.hung_up = True
+            raise
 
     def settimeout(self, timeout_s: float | None) -> None:
         """Set how long reads and writes may take, in seconds."""

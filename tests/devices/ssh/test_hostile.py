@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -94,8 +95,14 @@ def test_a_peer_that_babbles_before_it_greets_is_cut_off(
         assert "does not speak SSH" in refusal(client, rogue, "ConnectTimeout 5")
 
 
-def test_a_peer_that_hangs_up_is_told(client: Client, tmp_path: Path) -> None:
-    with listening(tmp_path, lambda connection: connection.close()) as rogue:
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_a_peer_that_hangs_up_is_told(client: Client, tmp_path: Path, *, is_reset: bool) -> None:
+    def serve(connection: socket.socket) -> None:
+        linger = struct.pack("ii", is_reset, 0)  # for no time: what is closed is reset
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        connection.close()
+
+    with listening(tmp_path, serve) as rogue:
         assert "hangs up at once" in refusal(client, rogue)
 
 
