@@ -42,9 +42,9 @@ class SearchSettings:
     drawn: int = 400
     climbers: int = 40
     population: int = 20
-    children: int = 640
+    children: int = 720
     mutation: float = 0.05
-    tried: int = 12
+    tried: int = 8
     finalists: int = 2
 
     def __post_init__(self) -> None:
