@@ -12,6 +12,13 @@ from .patient import Patient
 from .stoppable import StoppableDevice
 
 
+def innermost(device: Device) -> Device:
+    """Return a device without what is around it: patience, another Python, a way to stop."""
+    while isinstance(device, (Interpreted, Patient, StoppableDevice)):
+        device = device.device
+    return device
+
+
 @contextmanager
 def kept_ready(
     device: Device, tell: Callable[[str], None]
@@ -28,10 +35,7 @@ def kept_ready(
     Raises:
         DeviceError: the device does not answer.
     """
-    inner = device
-    while isinstance(inner, (Interpreted, Patient, StoppableDevice)):
-        inner = inner.device
-    if not isinstance(inner, AdbDevice):
+    if not isinstance(innermost(device), AdbDevice):
         yield ()
         return
     with kept_awake(device, tell) as made:

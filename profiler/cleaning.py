@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from ..devices.adb import AdbDevice, remove_everything
 from ..devices.device import Device
+from ..devices.ready import innermost
 from ..tables.errors import DeviceError
 from .reservation import reserved
 
@@ -69,8 +70,8 @@ def clean(
     with reserved(device, patience_s, tell, native=True):
         before_kb = _size_kb(device)
         kept: tuple[str, ...] = ()
-        if isinstance(device, AdbDevice):
-            remove_everything(device)
+        if isinstance(phone := innermost(device), AdbDevice):
+            remove_everything(phone)
         else:
             kept = _delete(device)
         return Cleaned(device.root, max(before_kb - _size_kb(device), 0) * 1024 / 1e6, kept)
