@@ -42,7 +42,8 @@ from sartor.profiler.reservation import reserved
 from sartor.specializer.cli.options import DEFAULT_PASSES, DEFAULT_SUPERNET
 from sartor.specializer.cli.output import print_json, print_table, progress_bar
 from sartor.specializer.shipped import find_spec
-from sartor.tables import Call, Condition, LatencyTable, Network, SartorError
+from sartor.tables import Condition, LatencyTable, Network, SartorError
+from sartor.tables.called import CALLS
 from sartor.tables.errors import MeasurementError
 from sartor.tables.graph import Graph
 from sartor.tables.measurement import Window
@@ -168,7 +169,7 @@ def measure(
         raise MeasurementError("{} could not be measured: {}".format(*failures.popitem()))
     table = LatencyTable.from_windows(called, provenance, windows, {})
     measured_ms = {whole.network.name: whole.measurement.median_ms for whole in table.networks}
-    tables = {"": table} if plan.framed else {"": table, ", with calls": table.without({Call()})}
+    tables = {"": table} if plan.framed else {"": table, ", with calls": table.without(set(CALLS))}
     compared = {
         how: np.array([found.sum_ms(graph.operators) for graph in graphs])
         for how, found in tables.items()

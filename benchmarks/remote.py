@@ -30,6 +30,7 @@ import numpy as np
 from sartor.benchmarks.arguments import documented_parser
 from sartor.devices import Completed, Device, DeviceFacts, Health, LocalDevice, Stream
 from sartor.devices.ssh import SshAddress, SshDevice
+from sartor.devices.view import View
 from sartor.profiler import RUNTIMES, Plan, Progress, collect, make_plan
 from sartor.profiler.reservation import reserved
 from sartor.specializer.cli.options import DEFAULT_NETWORKS
@@ -43,11 +44,10 @@ from sartor.tests.real.sshd import Sshd, why_no_sshd
 DEVICE_CORE = max(os.sched_getaffinity(0))
 """Stands for the device: nothing but agents runs there."""
 
-
 _SPACE = (128, 144, 160, 176, 192, 208, 224)
 
 
-class Counted:
+class Counted(View):
     """A device as it is, that counts what is asked of it.
 
     Attributes:
@@ -56,27 +56,8 @@ class Counted:
     """
 
     def __init__(self, device: Device) -> None:
-        self.device, self.calls = device, 0
-
-    @property
-    def name(self) -> str:
-        """The name by which users address it."""
-        return self.device.name
-
-    @property
-    def root(self) -> PurePosixPath:
-        """A folder on the device for our files."""
-        return self.device.root
-
-    @property
-    def python(self) -> str:
-        """The Python interpreter that runs agents there."""
-        return self.device.python
-
-    @property
-    def remote(self) -> bool:
-        """Whether a connection lies between us and it."""
-        return self.device.remote
+        super().__init__(device)
+        self.calls = 0
 
     def run(self, argv: Sequence[str], timeout_s: float) -> Completed:
         """Run a program to its end."""

@@ -15,6 +15,7 @@ from .interpreted import Interpreted
 from .lasting import open_lasting_stream
 from .patience import PATIENCE_S, Patience, pauses_s
 from .stoppable import StoppableDevice
+from .view import View
 
 Result = TypeVar("Result")
 
@@ -61,7 +62,7 @@ def with_python(device: Device, python: str) -> Device:
     return Interpreted(device, python)
 
 
-class Patient:
+class Patient(View):
     """A device on the other side of a connection that may break: does what ``Device`` says.
 
     What broke off is done again, after growing pauses, until the device has been away for too long;
@@ -72,9 +73,6 @@ class Patient:
         device: to be patient with.
         patience_s: how long it may be away, in seconds.
         tell: is called when the connection broke, and when there is one again.
-
-    Attributes:
-        device: as it was given.
     """
 
     def __init__(
@@ -83,7 +81,7 @@ class Patient:
         patience_s: float = PATIENCE_S,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.device = device
+        super().__init__(device)
         self._patience = Patience(device.name, patience_s, tell)
 
     def around(self, device: Device) -> Patient:
@@ -91,26 +89,6 @@ class Patient:
         other = Patient(device)
         other._patience = self._patience
         return other
-
-    @property
-    def name(self) -> str:
-        """The name by which users address it."""
-        return self.device.name
-
-    @property
-    def root(self) -> PurePosixPath:
-        """A folder on the device for our files."""
-        return self.device.root
-
-    @property
-    def python(self) -> str:
-        """The Python interpreter that runs agents there."""
-        return self.device.python
-
-    @property
-    def remote(self) -> bool:
-        """Whether a connection lies between."""
-        return self.device.remote
 
     def run(self, argv: Sequence[str], timeout_s: float) -> Completed:
         """Run a program to its end; see ``Device.run``."""

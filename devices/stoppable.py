@@ -9,9 +9,10 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from ..tables.errors import DeviceTimeoutError, StoppedError
+from .view import View
 
 if TYPE_CHECKING:
-    from .device import Completed, Device, Stream
+    from .device import Device, Stream
     from .facts import DeviceFacts
     from .health import Health
 
@@ -43,7 +44,7 @@ class Stop:
             raise StoppedError("it was stopped; the same command goes on from here")
 
 
-class StoppableDevice:
+class StoppableDevice(View):
     """A device on which nothing new begins, and nothing is waited for, once all is to stop.
 
     What then raises is StoppedError, in the thread that uses the device, so that whatever that
@@ -57,31 +58,8 @@ class StoppableDevice:
     """
 
     def __init__(self, device: Device, stop: Stop) -> None:
-        self.device, self.stop = device, stop
-
-    @property
-    def name(self) -> str:
-        """The name by which users address it."""
-        return self.device.name
-
-    @property
-    def root(self) -> PurePosixPath:
-        """The folder on it for our files."""
-        return self.device.root
-
-    @property
-    def python(self) -> str:
-        """The interpreter that runs agents there."""
-        return self.device.python
-
-    @property
-    def remote(self) -> bool:
-        """Whether a connection lies between us and it."""
-        return self.device.remote
-
-    def run(self, argv: Sequence[str], timeout_s: float) -> Completed:
-        """Run a program to its end; see ``Device.run``."""
-        return self.device.run(argv, timeout_s)
+        super().__init__(device)
+        self.stop = stop
 
     def push(self, local: Path, remote: PurePosixPath) -> None:
         """Copy a file to the device; see ``Device.push``."""

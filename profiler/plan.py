@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..tables.called import CALLS
 from ..tables.dtypes import common_dtype, graph_with_dtype, with_dtype
 from ..tables.errors import FormatError
 from ..tables.expansion import expanded
@@ -14,7 +15,7 @@ from ..tables.framing import Part, framing, subject_graph
 from ..tables.granularity import OPERATORS, Granularity
 from ..tables.graph import Graph
 from ..tables.operator import Operator
-from ..tables.subject import Call, Network, Subject
+from ..tables.subject import Network, Subject
 
 Done = Collection[tuple[str, int]]
 """(text of the subject, pass) of each window that there is, as a store lists them."""
@@ -80,7 +81,7 @@ class Plan:
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
-        """All subjects with their graphs: operators first, then a call, then networks.
+        """All subjects with their graphs: operators first, then calls, then networks.
 
         What is timed for a block is the graph of what it is made of.
         """
@@ -95,14 +96,14 @@ class Plan:
 
     @property
     def _subjects(self) -> list[Part]:
-        """What is measured for the operators, each once, in a fixed order; a call comes last."""
+        """What is measured for the operators, each once, in a fixed order; calls come last."""
         if not self.operators:
             return []
         if not self.framed:
-            return [*self.operators, Call()]
+            return [*self.operators, *CALLS]
         framings = [framing(operator) for operator in self.operators]
         found = [part for framed in framings for part in (framed.whole, *framed.parts)]
-        return [*dict.fromkeys(found), Call()]
+        return [*dict.fromkeys(found), *CALLS]
 
 
 def make_plan(

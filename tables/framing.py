@@ -23,7 +23,7 @@ frame before it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .dtypes import graph_with_dtype
 from .graph import Graph, GraphBuilder, single_operator_graph
@@ -38,8 +38,8 @@ FRAME_CHANNELS = 16
 Part = Operator | Framed | Frame | Call
 """What a latency is made up of."""
 
-_LITTLE_WORK = Operator("dense", ((8, 1, 1),), (("out", 8),))
-"""A dense layer of 64 multiply-adds."""
+_LITTLE_WORK = Operator("conv2d", ((8, 1, 1),), (("kernel", 1), ("out", 8), ("stride", 1)))
+"""A convolution of 64 multiply-adds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +83,20 @@ def subject_graph(subject: Part, dtype: str = "float32") -> Graph:
     if isinstance(subject, Operator):
         return single_operator_graph(subject)
     if isinstance(subject, Call):
-        return graph_with_dtype(
-            replace(single_operator_graph(_LITTLE_WORK), name=str(subject)), dtype
-        )
+        return graph_with_dtype(_call_graph(subject), dtype)
     if isinstance(subject, Frame):
         builder, tensor = _opened(str(subject), subject.shape)
         return graph_with_dtype(_closed(builder, tensor), dtype)
     framed = _framed_graph(str(subject), subject.operator)
     return graph_with_dtype(framed, subject.operator.dtype)
+
+
+def _call_graph(call: Call) -> Graph:
+    builder = GraphBuilder(str(call), _LITTLE_WORK.inputs[0])
+    tensor = builder.input
+    for index in range(call.operators):
+        tensor = _add(builder, f"operator{index}", _LITTLE_WORK, tensor)
+    return builder.graph()
 
 
 def _framed_graph(name: str, operator: Operator) -> Graph:

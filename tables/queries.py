@@ -30,7 +30,7 @@ from .rows import (
     window_values,
 )
 from .schema import ESTIMATES, HEALTH, LATENCY_TABLES, QUOTATIONS, SUBJECTS, TRANSFERS, WINDOWS
-from .subject import Call, Subject
+from .subject import Subject
 from .table import LatencyTable, TableSummary
 
 _AT_ONCE = 64
@@ -295,7 +295,7 @@ def summarise(connection: Connection, name: str) -> TableSummary:
     ).all()
     known = [row for row in rows if row.windows or row.published or row.estimated]
     networks = sum(row.operators is not None for row in known)
-    helpers = sum(row.text == str(Call()) or row.text.startswith("frame ") for row in known)
+    helpers = sum(row.text.split()[0] in ("call", "frame") for row in known)
     return TableSummary(
         name=name,
         provenance=provenance_of(connection, table),

@@ -47,10 +47,16 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A model of next to no work: its latency is what any model takes to be run (``called``)."""
+    """A model of next to no work, which tells what any model takes to be run (``called``).
+
+    Attributes:
+        operators: that it runs, one after another.
+    """
+
+    operators: int = 1
 
     def __str__(self) -> str:
-        return "call"
+        return "call" if self.operators == 1 else f"call {self.operators}"
 
 
 Subject = Operator | Network | Framed | Frame | Call
@@ -66,9 +72,13 @@ def parse_subject(text: str) -> Operator | Framed | Frame | Call:
         return Operator.parse(text)
     if what == "framed":
         return Framed(Operator.parse(rest))
-    sizes = rest.split("x")
-    if what == "frame" and all(size.isascii() and size.isdigit() for size in sizes):
-        frame = Frame(tuple(map(int, sizes)))
-        if len(sizes) == 3 and str(frame) == text and 0 not in frame.shape:
-            return frame
+    sizes = [int(size) if size.isascii() and size.isdigit() else 0 for size in rest.split("x")]
+    if all(sizes):
+        found: Frame | Call | None = None
+        if what == "frame" and len(sizes) == 3:
+            found = Frame(tuple(sizes))
+        elif what == "call" and len(sizes) == 1:
+            found = Call(*sizes)
+        if found is not None and str(found) == text:
+            return found
     raise FormatError(f"{text!r} is no operator, framed operator, frame or call")

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from . import lookup
 from .calibration import COVERAGE, Calibration, Prediction
-from .called import Called
+from .called import Called, call_ms
 from .difference import difference
 from .errors import MeasurementError
 from .estimate import Transfer
@@ -21,7 +21,7 @@ from .operator import Operator
 from .provenance import Provenance
 from .quotation import Quotation
 from .row import Row
-from .subject import Call, Framed, Network, Subject
+from .subject import Framed, Network, Subject
 
 _NONE: Mapping[Subject, Quotation] = MappingProxyType({})
 
@@ -137,9 +137,8 @@ class LatencyTable:
 
     @cached_property
     def call_ms(self) -> float | None:
-        """What any model takes to be run, in milliseconds; None where that was not measured."""
-        found = self.measurements.get(Call())
-        return None if found is None else found.median_ms
+        """What any model takes to be run, in milliseconds (``called.call_ms``), if known."""
+        return call_ms(self.measurements)
 
     def _without_call(self, entry: Measurement | Quotation) -> Row:
         if self.call_ms is None or isinstance(entry, Quotation):

@@ -33,6 +33,7 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())  # what it says,
 
 _HANDSHAKE_S = 20.0
 _ANSWER_S = 20.0
+_HANGS_UP = "hangs up at once"
 
 
 class _Leg:
@@ -219,6 +220,8 @@ class Connection:
         if not self._legs:
             try:
                 carrier = dial(hop.host, hop.port, timeout_s)
+            except ConnectionResetError as error:
+                raise _no_server(hop, _HANGS_UP) from error
             except (OSError, UnicodeError) as error:
                 raise DeviceUnreachableError(
                     f"cannot connect to {hop}: {_reason(error)}; check that it is switched on, its "
@@ -297,14 +300,18 @@ def _shown_key(leg: _Leg, kinds: Sequence[str]) -> HostKey | None:
         if leg.wire.heard_bytes:
             what = f"does not speak SSH as we do ({_reason(error) or 'it hung up'})"
         elif leg.wire.hung_up:
-            what = "hangs up at once"
+            what = _HANGS_UP
         else:
             what = f"accepts connections and says nothing for {hop.connect_timeout_s:g} s"
-        raise DeviceUnreachableError(
-            f"{hop} {what}; check that an SSH server listens on that port, and its load"
-        ) from error
+        raise _no_server(hop, what) from error
     certificate = key.public_blob.key_blob if key.public_blob is not None else b""
     return HostKey(hop.known_as, key.get_name(), key.asbytes(), certificate)
+
+
+def _no_server(hop: Hop, what: str) -> DeviceUnreachableError:
+    return DeviceUnreachableError(
+        f"{hop} {what}; check that an SSH server listens on that port, and its load"
+    )
 
 
 def _reason(error: BaseException | None) -> str:

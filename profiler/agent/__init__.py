@@ -9,7 +9,7 @@ there is one agent at a time. It reads jobs from standard input and writes event
 output, one JSON object a line, in the order of the jobs::
 
     → (started)
-    ← {"event": "hello", "agent_version": "2", "runtime": "litert", "runtime_version": "2.3.0", …}
+    ← {"event": "hello", "agent_version": "3", "runtime": "litert", "runtime_version": "2.3.0", …}
     → {"job": 1, "measure": ["a.tflite"], "window_ms": 200, "warmup_ms": 50, "keep": false}
     ← {"job": 1, "windows": [{"samples_us": [18.2, …], "preempted": 0}], "started_s": 71.5, …}
     → {"job": 2, "measure": ["b.tflite", "broken.tflite"], "window_ms": 8, "evict_mb": 20, …}

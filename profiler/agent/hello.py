@@ -8,7 +8,7 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-AGENT_VERSION = "2"
+AGENT_VERSION = "3"
 """Part of a latency table's identity: raised with every change that can change a latency."""
 
 

@@ -51,7 +51,7 @@ class Timeable(Protocol):
         """Run one inference; return its time in nanoseconds if a clock of its own took it."""
 
     def refresh(self) -> None:
-        """Write the inputs anew, as whatever comes before the model in a network would."""
+        """Write inputs and outputs anew, as whatever comes before the model in a network would."""
 
 
 def time_window(
@@ -95,8 +95,8 @@ def time_rounds(
 
     Between two inferences of one model all the others run, and then ``evict``; so a model finds its
     weights where a network would find them, not in the caches nearest to the core, where running
-    it again and again would keep them. Its inputs are written just before it runs, as a network's
-    previous operator does.
+    it again and again would keep them. Its inputs and the memory of its outputs are written just
+    before it runs, as previous operators of a network do.
 
     Args:
         models: to be timed; their order changes from round to round.

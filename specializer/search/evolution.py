@@ -30,6 +30,8 @@ class SearchSettings:
         drawn: networks within the limits that are drawn and scored first.
         climbers: networks that climb at the same time.
         population: the best networks that have arrived, from which the next ones descend.
+        spread: share of their choices by which any two of the population differ, at least: without
+            that, all descend from one family, and a better one that is found later dies out.
         children: that set out in all.
         mutation: chance of each choice of a child to be drawn anew.
         tried: changes of each network that are scored at each step of its climb.
@@ -42,7 +44,8 @@ class SearchSettings:
     drawn: int = 400
     climbers: int = 40
     population: int = 20
-    children: int = 720
+    spread: float = 0.25
+    children: int = 480
     mutation: float = 0.05
     tried: int = 8
     finalists: int = 2
@@ -51,6 +54,8 @@ class SearchSettings:
         counts = self.drawn, self.climbers, self.population, self.tried, self.finalists
         if min(counts) < 1 or self.children < 0 or not 0 < self.mutation <= 1:
             raise FormatError(f"{self}: want counts of at least 1 and 0 < mutation <= 1")
+        if not 0 <= self.spread < 1:
+            raise FormatError(f"{self}: want 0 <= spread < 1")
 
 
 def search(
@@ -168,7 +173,7 @@ def evolve(
     while len(going):
         going, moved = climber.step(going)
         arrived = np.unique(np.concatenate([elite, going[~moved]]), axis=0)
-        elite = _best(arrived, archive.score(arrived), settings.population)
+        elite = _best_apart(arrived, archive.score(arrived), settings)
         going = np.unique(going[moved], axis=0)
         wanted = min(settings.climbers - len(going), children)
         if wanted and len(elite):
@@ -181,6 +186,22 @@ def evolve(
 
 def _best(population: Population, scores: Floats, count: int) -> Population:
     return population[np.argsort(-scores, kind="stable")[:count]]
+
+
+def _best_apart(population: Population, scores: Floats, settings: SearchSettings) -> Population:
+    """Return the best networks of which no two are alike, the best first.
+
+    Source: Pétrowski, A clearing procedure as a niching method for genetic algorithms, ICEC 1996.
+    """
+    ordered = population[np.argsort(-scores, kind="stable")]
+    alike = int(settings.spread * ordered.shape[1])
+    kept = ordered[:0]
+    for network in ordered:
+        if len(kept) == settings.population:
+            break
+        if ((kept != network).sum(axis=1) > alike).all():
+            kept = np.concatenate([kept, network[None]])
+    return kept
 
 
 def _children(

@@ -39,7 +39,7 @@ def test_a_batch_and_what_is_read_beside_it_take_enough_memory() -> None:
         taken_mb = sum(item.memory_mb for item in batch.items)
         assert taken_mb + batch.evict_mb >= ENOUGH_MB
         assert batch.evict_mb == 0 or taken_mb < ENOUGH_MB
-    target, _ = make_plan(LARGE[:1]).targets  # and a call
+    target, *_ = make_plan(LARGE[:1]).targets  # and calls
     # 90 maps of 112 x 112 floats, read and written, and the weights.
     assert target.memory_mb == 4 * (2 * 90 * 112 * 112 + 90 * 10) / 1e6
 

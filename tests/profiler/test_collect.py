@@ -14,6 +14,7 @@ import pytest
 from sartor.devices import LocalDevice
 from sartor.profiler import Progress, collect, find_runtime, make_plan
 from sartor.profiler.reference import reference_graph
+from sartor.tables.called import CALLS
 from sartor.tables.difference import Difference
 from sartor.tables.errors import AgentError, FormatError, StoreBusyError, StoreError
 from sartor.tables.operator import Operator
@@ -53,8 +54,9 @@ def test_a_table_holds_what_was_planned(
     assert set(table.rows) == set(PLAN.operators)
     (network,) = table.networks
     assert network.network == Network("reference", PLAN.networks[0].operators)
-    assert len(table.windows) == len(table.rows) + 2
-    assert table.call_ms == table.measurements[Call()].median_ms
+    assert len(table.windows) == len(table.rows) + 3
+    assert table.call_ms is not None
+    assert 0 < table.call_ms <= table.measurements[Call()].median_ms
     for operator, row in table.rows.items():
         whole_ms = table.measurements[operator].median_ms
         assert row.median_ms == whole_ms - table.call_ms < whole_ms
@@ -172,12 +174,12 @@ def test_an_operator_that_kills_agents_costs_itself_only(
     assert all(len(windows) == 2 for windows in table.windows.values())
     assert list(report.failures) == list(table.failures) == [deadly]
     assert "died with status -9" in table.failures[deadly]
-    # All were in one batch of 12, which was halved until the deadly one was alone, and died twice.
+    # All were in one batch of 13, which was halved until the deadly one was alone, and died twice.
     assert 4 <= report.agent_deaths <= 6
 
     device.python = sys.executable
     report = collect(device, store, TABLE, plan, CONDITION, rng())
-    assert (report.resumed, report.measured, report.failures) == (22, 2, {})
+    assert (report.resumed, report.measured, report.failures) == (24, 2, {})
     assert store.load(TABLE).failures == {}
 
 
@@ -216,9 +218,9 @@ def test_what_is_not_steady_gets_further_passes_and_nothing_else(
     plan = make_plan(OPERATORS[:3], passes=2, most_passes=4)
     seen: list[Progress] = []
     report = collect(device, store, TABLE, plan, CONDITION, rng(), seen.append)
-    assert report.measured == 16
-    assert set(report.unsteady) == {*OPERATORS[:3], Call()}
-    assert (seen[0].of_windows, seen[-1].of_windows, seen[-1].windows) == (8, 16, 16)
+    assert report.measured == 20
+    assert set(report.unsteady) == {*OPERATORS[:3], *CALLS}
+    assert (seen[0].of_windows, seen[-1].of_windows, seen[-1].windows) == (10, 20, 20)
 
     monkeypatch.setattr(collect_module, "STEADY", math.inf)
     report = collect(device, store, TABLE, plan, CONDITION, rng())

@@ -27,8 +27,9 @@ def test_networks_bring_their_operators() -> None:
     network = spec.graph(spec.space.smallest)
     plan = make_plan([ADD], [network], passes=2)
     assert set(plan.operators) == {ADD, *network.operators}
-    assert plan.windows == 2 * (len(plan.operators) + 2)
-    assert [target.graph.name for target in plan.targets][-2:] == ["call", network.name]
+    assert plan.windows == 2 * (len(plan.operators) + 3)
+    last = [target.graph.name for target in plan.targets][-3:]
+    assert last == ["call", "call 9", network.name]
     assert plan.targets[0].graph == single_operator_graph(plan.operators[0])
 
 
@@ -50,7 +51,7 @@ def test_networks_bring_their_blocks_and_a_block_is_run_as_its_operators() -> No
 def test_the_memory_of_a_block_is_that_of_its_operators() -> None:
     text = "mbconv/8x4x4/expand=24,kernel=3,out=8,se=0,skip=1,stride=1/relu/float32"
     block = Operator.parse(text)
-    target, _ = make_plan([block]).targets
+    target, *_ = make_plan([block]).targets
     maps = 4 * 4 * (8 + 24 + 24 + 8 + 8)
     assert target.memory_mb == 4 * (single_operator_graph(block).parameters + maps) / 1e6
 
@@ -68,17 +69,18 @@ def test_coverage_counts_what_the_plan_wants_and_nothing_else() -> None:
     plan = make_plan([ADD, POOL], passes=2)
     elsewhere = Operator.parse("add/9x4x4,9x4x4/-/none/float32")
     done = {(str(ADD), 0), (str(ADD), 1), (str(ADD), 2), (str(elsewhere), 0)}
-    assert coverage(plan, done) == Coverage(2, 1, 6, 3)
-    assert coverage(plan, done).share == 1 / 3
+    assert coverage(plan, done) == Coverage(2, 1, 8, 4)
+    assert coverage(plan, done).share == 1 / 4
     assert coverage(plan, ()).share == 0
 
 
 @pytest.mark.parametrize("framed", [False, True])
-def test_a_call_is_planned_wherever_operators_are(framed: bool) -> None:
+def test_calls_are_planned_wherever_operators_are(framed: bool) -> None:
     targets = make_plan([ADD], [reference_graph()], framed=framed, dtype="int8").targets
-    (call,) = [target.graph for target in targets if target.subject == Call()]
-    assert [multiply_adds(operator) for operator in call.operators] == [64]
-    assert [operator.dtype for operator in call.operators] == ["int8"]
+    for count in (1, 9):
+        (call,) = [target.graph for target in targets if target.subject == Call(count)]
+        assert [multiply_adds(operator) for operator in call.operators] == [64] * count
+        assert [operator.dtype for operator in call.operators] == ["int8"] * count
     only_networks = Plan((), (reference_graph(),))
     assert [target.graph.name for target in only_networks.targets] == ["reference"]
 

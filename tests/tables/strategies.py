@@ -137,7 +137,12 @@ networks = st.builds(
 )
 
 subjects: st.SearchStrategy[Subject] = st.one_of(
-    operators(), blocks, networks, operators().map(Framed), maps.map(Frame), st.just(Call())
+    operators(),
+    blocks,
+    networks,
+    operators().map(Framed),
+    maps.map(Frame),
+    st.integers(1, 99).map(Call),
 )
 
 

@@ -77,6 +77,21 @@ def test_what_any_model_takes_is_taken_off_operators_and_off_nothing_else() -> N
     assert table.without({Call()}).latencies_ms == plain.latencies_ms
 
 
+def test_the_work_that_a_network_hands_out_for_each_operator_is_not_taken_off() -> None:
+    def call_ms(short_us: float, long_us: float) -> float | None:
+        windows: dict[Subject, list[Window]] = {
+            Call(): [window(0, short_us)],
+            Call(9): [window(0, long_us)],
+        }
+        return LatencyTable.from_windows("called", PROVENANCE, windows, {}).call_ms
+
+    assert call_ms(10.0, 26.0) == pytest.approx(0.008)
+    assert call_ms(10.0, 9.0) == pytest.approx(0.010)  # noise
+    assert call_ms(10.0, 100.0) == 0.0
+    windows: dict[Subject, list[Window]] = {Call(9): [window(0, 26.0)]}
+    assert LatencyTable.from_windows("called", PROVENANCE, windows, {}).call_ms is None
+
+
 def test_a_call_is_not_taken_off_what_was_published() -> None:
     windows: dict[Subject, list[Window]] = {Call(): [window(0, 200.0)]}
     published: dict[Subject, Quotation] = {SMALL: Quotation(1.5)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import socket
 import struct
@@ -103,6 +105,19 @@ def test_a_peer_that_hangs_up_is_told(client: Client, tmp_path: Path, *, is_rese
         connection.close()
 
     with listening(tmp_path, serve) as rogue:
+        assert "hangs up at once" in refusal(client, rogue)
+
+
+def test_a_peer_that_resets_before_it_is_dialled_is_told_alike(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It depends on the kernel's haste who notices first."""
+
+    def reset(*_: object) -> socket.socket:
+        raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+
+    monkeypatch.setattr("sartor.devices.ssh.connect.dial", reset)
+    with listening(tmp_path, lambda connection: connection.close()) as rogue:
         assert "hangs up at once" in refusal(client, rogue)
 
 
