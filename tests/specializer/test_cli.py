@@ -113,7 +113,7 @@ def test_devices(chain: Chain) -> None:
 def test_profile(chain: Chain) -> None:
     report = chain.said["profile"].document
     assert report["table"] == "local-litert"
-    assert report["windows_measured"] == report["operators"] + 4  # networks and a call
+    assert report["windows_measured"] == report["operators"] + 5  # networks and calls
     assert report["windows_resumed"] == 0
     assert report["failures"] == {}
     assert report["calibration"]["margin"] > 0
@@ -139,7 +139,7 @@ def test_profile_of_one_operator(tmp_path: Path) -> None:
     assert measured.exit_code == 0
     assert "none: no whole networks were measured" in measured.stdout
     (table,) = sartor("tables", "--store", store, "--json").document
-    assert (table["operators"], table["windows"], table["networks"]) == (1, 4, 0)
+    assert (table["operators"], table["windows"], table["networks"]) == (1, 6, 0)
 
 
 def test_a_table_of_batches_is_one_of_its_own_and_no_network_ships_for_it(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_single_block_is_measured_by_its_name(tmp_path: Path) -> None:
     store = tmp_path / "tables.sqlite"
     hurry = ("--passes", 1, "--most-passes", 1, "--force", "--store", store)
     report = sartor("profile", "--op", BLOCK, *hurry, "--json").document
-    assert (report["operators"], report["windows_measured"], report["failures"]) == (1, 2, {})
+    assert (report["operators"], report["windows_measured"], report["failures"]) == (1, 3, {})
     shown = sartor("tables", "show", "local-litert", "--store", store, "--json").document
     assert list(shown["operators"]) == [BLOCK]
     assert sartor("profile", "--op", BLOCK, "--rows", "both", *hurry).exit_code == 2
