@@ -72,7 +72,7 @@ def parse_subject(text: str) -> Operator | Framed | Frame | Call:
         return Operator.parse(text)
     if what == "framed":
         return Framed(Operator.parse(rest))
-    sizes = [int(size) if size.isascii() and size.isdigit() else 0 for size in rest.split("x")]
+    sizes = [_count(size) for size in rest.split("x")]
     if all(sizes):
         found: Frame | Call | None = None
         if what == "frame" and len(sizes) == 3:
@@ -82,3 +82,8 @@ def parse_subject(text: str) -> Operator | Framed | Frame | Call:
         if found is not None and str(found) == text:
             return found
     raise FormatError(f"{text!r} is no operator, framed operator, frame or call")
+
+
+def _count(text: str) -> int:
+    """Read a number of at most nine digits; 0 for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0

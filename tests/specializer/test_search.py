@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sartor.specializer.accuracy.predictor import AccuracyPredictor, Layer, MlpPredictor
 from sartor.specializer.cost import CostTensor, compile_cost
 from sartor.specializer.search.archive import Archive
-from sartor.specializer.search.evolution import SearchSettings, search
+from sartor.specializer.search.evolution import SearchSettings, _best_apart, search
 from sartor.specializer.search.fastest import fastest
 from sartor.specializer.search.polish import polish
 from sartor.specializer.search.problem import Problem
@@ -35,6 +35,24 @@ class Counting:
     def predict(self, population: Population) -> NDArray[np.float32]:
         self.asked += map(tuple, population.tolist())
         return self.predictor.predict(population)
+
+
+@given(seeds, st.sampled_from([0.0, 0.25, 0.5]))
+def test_a_population_has_the_best_of_every_family(seed: int, spread: float) -> None:
+    rng = np.random.default_rng(seed)
+    population = np.unique(rng.integers(0, 3, (60, 8)).astype(np.int16), axis=0)
+    scores = rng.random(len(population))
+    settings = SearchSettings(spread=spread)
+    kept = _best_apart(population, scores, settings)
+    score_of = dict(zip(map(tuple, population.tolist()), scores, strict=True))
+    apart = (kept[:, None] != kept[None]).sum(axis=2)[np.triu_indices(len(kept), 1)]
+    assert (apart > spread * 8).all()
+    kept_scores = [score_of[tuple(network)] for network in kept.tolist()]
+    assert kept_scores == sorted(kept_scores, reverse=True)
+    if len(kept) < settings.population:
+        for network in population:  # whoever is not kept is like one that is better
+            like = (kept != network).sum(axis=1) <= spread * 8
+            assert max(np.array(kept_scores)[like]) >= score_of[tuple(network.tolist())]
 
 
 @settings(max_examples=40)

@@ -90,7 +90,13 @@ def test_how_a_frame_is_split_cancels_along_a_chain(operator: Operator) -> None:
     assert change == pytest.approx(first - opening(after) / 2)
 
 
-@pytest.mark.parametrize("text", ["frame 1x2", "frame 0x1x1", "frame 01x1x1", "frames 1x1x1", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("frame 1x2", "frame 0x1x1", "frame 01x1x1", "frames 1x1x1", ""),
+        *("call 1", "call 0", "call 09", "call -9", "call 1x9", f"call {'9' * 5000}"),
+    ],
+)
 def test_what_is_no_subject_is_refused(text: str) -> None:
     with pytest.raises(FormatError):
         parse_subject(text)
