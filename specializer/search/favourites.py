@@ -13,7 +13,7 @@ from .evolution import SearchSettings, search
 from .fastest import fastest
 from .problem import Limit, Problem
 
-_SETTINGS = SearchSettings(children=40)
+_SETTINGS = SearchSettings(spread=0, children=40)
 _TRIES = 5
 
 

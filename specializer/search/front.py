@@ -30,8 +30,8 @@ from .worth import additive_worth
 _INHERITED = 4
 """Networks that climb at a budget because they were best at the one before."""
 
-SETTINGS = SearchSettings(drawn=200, climbers=24, children=100, finalists=1)
-"""Of each budget: most of what is known of one is also known of the next."""
+SETTINGS = SearchSettings(drawn=200, climbers=24, spread=0, children=100, finalists=1)
+"""Of each budget: most of what is known of one is also known of the next, other families, too."""
 
 
 def pareto_front(
